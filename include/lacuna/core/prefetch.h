@@ -1,0 +1,19 @@
+// Prefetch hints that Highway does not have.
+
+#ifndef LACUNA_CORE_PREFETCH_H_
+#define LACUNA_CORE_PREFETCH_H_
+
+namespace lacuna {
+
+// Asks for the cache line at `p` in L2, sparing L1. A hint: any address will do, nothing is read.
+inline void PrefetchToL2(const void* p) {
+#if defined(__GNUC__) || defined(__clang__)
+  __builtin_prefetch(p, /*write=*/0, /*locality=*/2);
+#else
+  (void)p;
+#endif
+}
+
+}  // namespace lacuna
+
+#endif  // LACUNA_CORE_PREFETCH_H_

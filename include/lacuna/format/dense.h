@@ -1,0 +1,78 @@
+// DenseWeights: the scheme `dense`, and what every other format is made from and expands to.
+
+#ifndef LACUNA_FORMAT_DENSE_H_
+#define LACUNA_FORMAT_DENSE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "lacuna/core/buffer.h"
+#include "lacuna/core/status.h"
+#include "lacuna/format/matrix_shape.h"
+
+namespace lacuna {
+
+// A row-major rows x columns matrix without gaps.
+template <class T>
+class DenseWeights {
+ public:
+  using value_type = T;
+
+  // Views `values`, which must outlive the result. Fails if there are not rows * columns of them.
+  static Result<DenseWeights> View(const MatrixShape& shape, std::span<const T> values) {
+    LACUNA_RETURN_IF_ERROR(Check(shape, values.size()));
+    return DenseWeights(shape, Buffer<T>::View(values));
+  }
+
+  static Result<DenseWeights> CopyOf(const MatrixShape& shape, std::span<const T> values) {
+    LACUNA_RETURN_IF_ERROR(Check(shape, values.size()));
+    LACUNA_ASSIGN_OR_RETURN(copy, Buffer<T>::CopyOf(values));
+    return DenseWeights(shape, std::move(copy));
+  }
+
+  // All zeros.
+  static Result<DenseWeights> Zeros(const MatrixShape& shape) {
+    LACUNA_RETURN_IF_ERROR(shape.Validate());
+    LACUNA_ASSIGN_OR_RETURN(values, Buffer<T>::Make(static_cast<size_t>(shape.elements())));
+    return DenseWeights(shape, std::move(values));
+  }
+
+  const MatrixShape& shape() const { return shape_; }
+  std::span<const T> values() const { return values_; }
+  // Only for weights that own their memory.
+  std::span<T> mutable_values() { return {values_.data(), values_.size()}; }
+  const T* row(int64_t r) const { return values_.data() + r * shape_.columns; }
+  T* mutable_row(int64_t r) { return values_.data() + r * shape_.columns; }
+
+  // Stored weights; a dense matrix stores its zeros.
+  int64_t nnz() const { return shape_.elements(); }
+  size_t StorageBytes() const { return values_.size_bytes(); }
+  Status Validate() const { return Check(shape_, values_.size()); }
+
+  // f(column, value) for the stored weights of row r, columns ascending.
+  template <class F>
+  void VisitRow(int64_t r, const F& f) const {
+    const T* values = row(r);
+    for (int64_t column = 0; column < shape_.columns; ++column) f(column, values[column]);
+  }
+
+ private:
+  DenseWeights(const MatrixShape& shape, Buffer<T> values) : shape_(shape), values_(std::move(values)) {}
+
+  static Status Check(const MatrixShape& shape, size_t size) {
+    LACUNA_RETURN_IF_ERROR(shape.Validate());
+    if (size != static_cast<size_t>(shape.elements())) {
+      return Status::InvalidArgument("values has %zu elements, must have rows * columns = %lld", size,
+                                     static_cast<long long>(shape.elements()));
+    }
+    return Status();
+  }
+
+  MatrixShape shape_;
+  Buffer<T> values_;
+};
+
+}  // namespace lacuna
+
+#endif  // LACUNA_FORMAT_DENSE_H_

@@ -1,0 +1,35 @@
+// The kernels of a policy on the SIMD target being compiled.
+
+#include "lacuna/kernel/input-inl.h"
+#include "lacuna/kernel/panel-inl.h"
+#include "lacuna/kernel/store-inl.h"
+#include "lacuna/kernel/table.h"
+#include "lacuna/kernel/target-inl.h"
+
+#if defined(LACUNA_KERNEL_KERNELS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LACUNA_KERNEL_KERNELS_INL_H_
+#undef LACUNA_KERNEL_KERNELS_INL_H_
+#else
+#define LACUNA_KERNEL_KERNELS_INL_H_
+#endif
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lacuna {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// The table that plans made for this target bind to.
+template <class P>
+const KernelTable& Kernels() {
+  static const KernelTable table = {HWY_TARGET, hn::Lanes(hn::ScalableTag<float>()),
+                                    PanelKernels<typename P::template Tile<Target>>::kKernels, &PackInput, &StoreOutput};
+  return table;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lacuna
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

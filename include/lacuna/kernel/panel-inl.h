@@ -1,0 +1,176 @@
+// The panel micro-kernel: everything that is "rows share columns" (dense, BCR), compiled once per SIMD target.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "lacuna/kernel/activation-inl.h"
+#include "lacuna/kernel/table.h"
+#include "lacuna/policy/tile.h"
+
+#if defined(LACUNA_KERNEL_PANEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LACUNA_KERNEL_PANEL_INL_H_
+#undef LACUNA_KERNEL_PANEL_INL_H_
+#else
+#define LACUNA_KERNEL_PANEL_INL_H_
+#endif
+
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lacuna {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// The next `count` columns, all under kMask: each loads kWidth vectors of x and feeds popcount(kMask) x kWidth accumulators.
+// `offset` and `weight` are advanced past them. HWY_UNROLL is not optional: without it g++ -O2 keeps acc[][] in memory.
+template <RowMask kMask, int kRows, int kWidth, class D, class V = hn::Vec<D>>
+HWY_INLINE void AccumulateColumns(D d, uint32_t count, const float* HWY_RESTRICT x, const int32_t* HWY_RESTRICT& offset,
+                                  const float* HWY_RESTRICT& weight, V (&acc)[kRows][kWidth]) {
+  const size_t lanes = hn::Lanes(d);
+  for (uint32_t i = 0; i < count; ++i) {
+    const float* column = x + *offset;
+    const float* ahead = x + offset[kPrefetchColumns];
+    ++offset;
+    V in[kWidth];
+    HWY_UNROLL(16)
+    for (int v = 0; v < kWidth; ++v) {
+      hwy::Prefetch(ahead + static_cast<size_t>(v) * lanes);
+      in[v] = hn::LoadU(d, column + static_cast<size_t>(v) * lanes);
+    }
+    int k = 0;
+    HWY_UNROLL(16)
+    for (int r = 0; r < kRows; ++r) {
+      if ((kMask >> r & 1) == 0) continue;
+      const V w = hn::Set(d, weight[k++]);
+      HWY_UNROLL(16)
+      for (int v = 0; v < kWidth; ++v) acc[r][v] = hn::MulAdd(w, in[v], acc[r][v]);
+    }
+    weight += k;
+  }
+}
+
+template <class Tile, int kWidth, class D, class V, size_t... kIndex>
+HWY_INLINE void AccumulatePanel(std::index_sequence<kIndex...>, D d, const PanelArgs& args, V (&acc)[Tile::kRows][kWidth]) {
+  const int32_t* HWY_RESTRICT offset = args.offset;
+  const float* HWY_RESTRICT weight = args.weight;
+  (AccumulateColumns<Tile::kMasks[kIndex], Tile::kRows, kWidth>(d, args.count[kIndex], args.x, offset, weight, acc), ...);
+}
+
+// Writes the valid rows to the output; see DirectOutput.
+template <int kRows, int kWidth, class D, class V = hn::Vec<D>>
+HWY_INLINE void StoreDirect(D d, const DirectOutput& out, V (&acc)[kRows][kWidth]) {
+  const size_t lanes = hn::Lanes(d);
+  const V low = hn::Set(d, out.low), high = hn::Set(d, out.high);
+  HWY_UNROLL(16)
+  for (int r = 0; r < kRows; ++r) {
+    if (r >= out.rows) return;
+    float* y = out.y + out.y_offset[r];
+    if (out.residual != nullptr) {
+      const float* residual = out.residual + out.residual_offset[r];
+      HWY_UNROLL(16)
+      for (int v = 0; v < kWidth; ++v) acc[r][v] = hn::Add(acc[r][v], hn::LoadU(d, residual + static_cast<size_t>(v) * lanes));
+    }
+    HWY_UNROLL(16)
+    for (int v = 0; v < kWidth; ++v) {
+      hn::StoreU(ClampKeepNaN(acc[r][v], low, high), d, y + static_cast<size_t>(v) * lanes);
+    }
+  }
+}
+
+// See PanelFn. Registers: Tile::kRows * kWidth accumulators, kWidth inputs, one weight.
+template <class Tile, int kWidth>
+HWY_NOINLINE void RunPanel(const PanelArgs& args) {
+  const hn::ScalableTag<float> d;
+  using V = hn::Vec<decltype(d)>;
+  const size_t lanes = hn::Lanes(d);
+  V acc[Tile::kRows][kWidth];
+  HWY_UNROLL(16)
+  for (int r = 0; r < Tile::kRows; ++r) {
+    HWY_UNROLL(16)
+    for (int v = 0; v < kWidth; ++v) acc[r][v] = hn::Set(d, args.bias[r]);
+  }
+  AccumulatePanel<Tile, kWidth>(std::make_index_sequence<Tile::kMasks.size()>(), d, args, acc);
+  if (args.direct != nullptr) return StoreDirect(d, *args.direct, acc);
+  HWY_UNROLL(16)
+  for (int r = 0; r < Tile::kRows; ++r) {
+    HWY_UNROLL(16)
+    for (int v = 0; v < kWidth; ++v) hn::Store(acc[r][v], d, args.acc + static_cast<size_t>(r * kWidth + v) * lanes);
+  }
+}
+
+// The other orientation, for the last few positions of an image: the panel's rows across lanes, one position at a time, so that a
+// 49th pixel does not cost a vector of 16. Same contract as PanelFn for the first args.positions positions, acc rows being one
+// vector apart; never direct. Four sums in turn hide the latency of the multiply-add.
+template <class Tile>
+HWY_NOINLINE void RunPanelFew(const PanelArgs& args) {
+  const hn::CappedTag<float, Tile::kRows> d;
+  const size_t stride = hn::Lanes(hn::ScalableTag<float>());
+  const uint32_t count = args.count[0];
+  for (size_t position = 0; position < args.positions; ++position) {
+    const float* HWY_RESTRICT x = args.x + position;
+    auto sum0 = hn::LoadU(d, args.bias), sum1 = hn::Zero(d), sum2 = hn::Zero(d), sum3 = hn::Zero(d);
+    const float* HWY_RESTRICT weight = args.weight;
+    uint32_t i = 0;
+    for (; i + 4 <= count; i += 4, weight += 4 * Tile::kRows) {
+      sum0 = hn::MulAdd(hn::LoadU(d, weight), hn::Set(d, x[args.offset[i]]), sum0);
+      sum1 = hn::MulAdd(hn::LoadU(d, weight + Tile::kRows), hn::Set(d, x[args.offset[i + 1]]), sum1);
+      sum2 = hn::MulAdd(hn::LoadU(d, weight + 2 * Tile::kRows), hn::Set(d, x[args.offset[i + 2]]), sum2);
+      sum3 = hn::MulAdd(hn::LoadU(d, weight + 3 * Tile::kRows), hn::Set(d, x[args.offset[i + 3]]), sum3);
+    }
+    for (; i < count; ++i, weight += Tile::kRows) {
+      sum0 = hn::MulAdd(hn::LoadU(d, weight), hn::Set(d, x[args.offset[i]]), sum0);
+    }
+    alignas(kAlignment) float rows[Tile::kRows];
+    hn::Store(hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3)), d, rows);
+    for (size_t r = 0; r < Tile::kRows; ++r) args.acc[r * stride + position] = rows[r];
+  }
+}
+
+// RunPanelFew needs every column to have a weight for every row, and a vector that holds exactly the panel's rows.
+template <class Tile>
+constexpr PanelFn FewKernelOf() {
+  if constexpr (Tile::kMasks.size() == 1 && hn::MaxLanes(hn::CappedTag<float, Tile::kRows>()) == Tile::kRows) {
+    return &RunPanelFew<Tile>;
+  } else {
+    return nullptr;
+  }
+}
+
+// The widths a tile is compiled for. Every width costs a kernel of masks.size() loops: tiles with few masks have all widths,
+// the others the full one, its half and one vector.
+template <class Tile>
+constexpr std::array<int, kMaxVectors> WidthsOf() {
+  std::array<int, kMaxVectors> widths{};
+  size_t used = 0;
+  for (int width = Tile::kVectors; width >= 1; --width) {
+    const bool few_masks = Tile::kMasks.size() * static_cast<size_t>(Tile::kVectors) <= 64;
+    if (few_masks || width == Tile::kVectors || width == (Tile::kVectors + 1) / 2 || width == 1) widths[used++] = width;
+  }
+  return widths;
+}
+
+template <class Tile, size_t... kIndex>
+constexpr PanelKernel MakePanelKernel(std::index_sequence<kIndex...>, const char* name) {
+  constexpr std::array<int, kMaxVectors> kWidths = WidthsOf<Tile>();
+  return {kTileInfo<Tile>, name, kWidths, {(kWidths[kIndex] == 0 ? nullptr : &RunPanel<Tile, (kWidths[kIndex] == 0 ? Tile::kVectors : kWidths[kIndex])>)...}, FewKernelOf<Tile>()};
+}
+
+// The list of a policy's tiles as an array of kernels.
+template <class Tiles>
+struct PanelKernels;
+template <int kRows, int kVectors, class Masks>
+struct PanelKernels<RegisterTile<kRows, kVectors, Masks>> : PanelKernels<AnyOf<RegisterTile<kRows, kVectors, Masks>>> {};
+template <class... Tiles>
+struct PanelKernels<AnyOf<Tiles...>> {
+  static constexpr std::array<PanelKernel, sizeof...(Tiles)> kKernels = {
+      MakePanelKernel<Tiles>(std::make_index_sequence<kMaxVectors>(), kTileName<Tiles>.data())...};
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lacuna
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

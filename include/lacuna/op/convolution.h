@@ -1,0 +1,122 @@
+// Convolution: a convolution layer ready to run.
+
+#ifndef LACUNA_OP_CONVOLUTION_H_
+#define LACUNA_OP_CONVOLUTION_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "lacuna/core/epilogue.h"
+#include "lacuna/core/executor.h"
+#include "lacuna/core/shape.h"
+#include "lacuna/core/status.h"
+#include "lacuna/core/view.h"
+#include "lacuna/format/matrix_shape.h"
+#include "lacuna/op/explain.h"
+#include "lacuna/op/pack_for.h"
+#include "lacuna/op/panel_plan.h"
+
+namespace lacuna {
+
+template <int kRank>
+struct RunArgs {
+  std::span<std::byte> workspace{};                // at least WorkspaceBytes(executor.concurrency())
+  TensorView<const float, kRank + 2> residual{};   // read if Epilogue::residual; extents of the output; may be the output
+};
+
+namespace op {
+
+// The spatial axes of a view as (depth, height, width).
+template <class T, size_t kAxes>
+ActivationView<T> ToActivations(const TensorView<T, static_cast<int>(kAxes)>& view) {
+  ActivationView<T> activations{view.data, view.stride[0], view.stride[1], {}};
+  for (size_t a = 2; a < kAxes; ++a) activations.axis_stride[3 - kAxes + a] = view.stride[a];
+  return activations;
+}
+
+}  // namespace op
+
+// A plan: weights packed for one SIMD target, a layout of the input tile, an epilogue. Movable; Run may be called from many
+// threads at once. Made by MakeConvolution.
+template <int kRank>
+class Convolution {
+ public:
+  using View = TensorView<float, kRank + 2>;
+  using ConstView = TensorView<const float, kRank + 2>;
+
+  const ConvShape<kRank>& shape() const { return shape_; }
+  // Highway's bit of the SIMD target whose kernels the plan is bound to.
+  int64_t target() const { return plan_.target(); }
+  // The packed weights, to be shared with further plans.
+  const Shared<PackedWeights<float>>& weights() const { return choice_.weights; }
+
+  // Bytes that Run needs in RunArgs::workspace for an executor of that concurrency.
+  size_t WorkspaceBytes(size_t threads) const { return plan_.WorkspaceBytes(threads); }
+
+  // y = activation(convolution(x) + bias + residual), ConvShape has the formula. Axes are (batch, channel, spatial...); planar
+  // and channels-last views are served alike. x and y must not overlap. Fails if an extent or the workspace does not fit; no
+  // memory is allocated. Results are bit-identical for any number of threads.
+  template <Executor E = const SerialExecutor>
+  Status Run(const ConstView& x, const View& y, const RunArgs<kRank>& args, E&& executor = SerialExecutor{}) const {
+    LACUNA_RETURN_IF_ERROR(CheckView("x", x, shape_.input_tensor()));
+    LACUNA_RETURN_IF_ERROR(CheckView("y", y, shape_.output_tensor()));
+    ActivationView<const float> residual;
+    if (plan_.epilogue().residual) {
+      LACUNA_RETURN_IF_ERROR(CheckView("args.residual", args.residual, shape_.output_tensor()));
+      residual = op::ToActivations<const float, kRank + 2>(args.residual);
+    }
+    return plan_.Run(op::ToActivations<const float, kRank + 2>(x), op::ToActivations<float, kRank + 2>(y), residual, shape_.batch,
+                     shape_.output(kRank - 1), args.workspace, executor);
+  }
+
+  Explanation Explain() const {
+    Explanation explanation = plan_.Explain();
+    choice_.AddTo(explanation);
+    return explanation;
+  }
+
+  // See MakeConvolution of lacuna.h, which passes the kernels of the active SIMD target. This one serves callers that compile
+  // per-target code themselves: `kernels` is lacuna::HWY_NAMESPACE::Kernels<P>().
+  template <Policy P, class Weights>
+  static Result<Convolution> Make(const KernelTable& kernels, const Weights& weights, const ConvShape<kRank>& shape,
+                                  const Epilogue& epilogue, const P& policy) {
+    LACUNA_RETURN_IF_ERROR(shape.Validate());
+    LACUNA_RETURN_IF_ERROR(epilogue.Validate(shape.out_channels));
+    LACUNA_ASSIGN_OR_RETURN(choice, PackFor(kernels, weights, policy));
+    const MatrixShape matrix = choice.weights->shape;
+    if (matrix != MatrixShapeOf(shape)) {
+      return Status::InvalidArgument("weights are %lld x %lld in %lld groups, shape needs %lld x %lld in %lld",
+                                     static_cast<long long>(matrix.rows), static_cast<long long>(matrix.columns),
+                                     static_cast<long long>(matrix.groups), static_cast<long long>(shape.out_channels),
+                                     static_cast<long long>(shape.depth()), static_cast<long long>(shape.groups));
+    }
+    PanelGeometry geometry;
+    geometry.channels_per_group = shape.channels_per_group();
+    for (size_t a = 0; a < kRank; ++a) {
+      TileAxis& axis = geometry.axis[3 - kRank + a];
+      axis.input = shape.input[a];
+      axis.output = shape.output(static_cast<int>(a));
+      axis.kernel = shape.kernel[a];
+      axis.stride = shape.stride[a];
+      axis.dilation = shape.dilation[a];
+      axis.pad = shape.pad_begin[a];
+    }
+    LACUNA_ASSIGN_OR_RETURN(plan, PanelPlan::Make(kernels, choice.weights, geometry, epilogue, policy.input_tile_bytes));
+    return Convolution(shape, std::move(choice), std::move(plan));
+  }
+
+ private:
+  Convolution(const ConvShape<kRank>& shape, PackedChoice choice, PanelPlan plan)
+      : shape_(shape), choice_(std::move(choice)), plan_(std::move(plan)) {}
+
+  ConvShape<kRank> shape_;
+  PackedChoice choice_;
+  PanelPlan plan_;
+};
+
+}  // namespace lacuna
+
+#endif  // LACUNA_OP_CONVOLUTION_H_

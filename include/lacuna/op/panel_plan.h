@@ -1,0 +1,345 @@
+// PanelPlan: packed weights times the positions of a layer. What convolutions of every rank and GEMM share.
+
+#ifndef LACUNA_OP_PANEL_PLAN_H_
+#define LACUNA_OP_PANEL_PLAN_H_
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <utility>
+
+#include "lacuna/core/buffer.h"
+#include "lacuna/core/epilogue.h"
+#include "lacuna/core/executor.h"
+#include "lacuna/core/shared.h"
+#include "lacuna/core/status.h"
+#include "lacuna/kernel/table.h"
+#include "lacuna/op/explain.h"
+#include "lacuna/pack/input_tile.h"
+#include "lacuna/pack/packed_weights.h"
+
+namespace lacuna {
+
+// The geometry of a layer with its spatial axes as (depth, height, width).
+struct PanelGeometry {
+  std::array<TileAxis, 3> axis;  // TileAxis::tile and shifted are the plan's to choose
+  int64_t channels_per_group = 0;
+};
+
+// Activations of a layer as the plan walks them. Strides count elements.
+template <class T>
+struct ActivationView {
+  T* data = nullptr;
+  int64_t batch_stride = 0, channel_stride = 0;
+  std::array<int64_t, 3> axis_stride{};
+};
+
+class PanelPlan {
+ public:
+  // `weights` must have been packed for one of the tiles of `kernels`. The bias is copied.
+  static Result<PanelPlan> Make(const KernelTable& kernels, Shared<PackedWeights<float>> weights,
+                                const PanelGeometry& geometry, const Epilogue& epilogue, size_t input_tile_bytes);
+
+  // Bytes of workspace for `threads` slots; any alignment will do.
+  size_t WorkspaceBytes(size_t threads) const { return threads * SliceBytes() + kAlignment; }
+
+  // y = epilogue(W x) for `batch` images and the first `width` outputs of the innermost axis (all of them for a convolution).
+  // Extents have been checked by the caller.
+  template <class E>
+  Status Run(const ActivationView<const float>& x, const ActivationView<float>& y,
+             const ActivationView<const float>& residual, int64_t batch, int64_t width, std::span<std::byte> workspace,
+             E&& executor) const {
+    const size_t threads = std::max<size_t>(1, static_cast<size_t>(executor.concurrency()));
+    InputTile tile = tile_;
+    tile.axis[2].input += width - tile.axis[2].output;  // kernels of width 1 only: see Gemm
+    tile.axis[2].output = width;
+    Job job{x, y, residual, tile, batch * weights_->shape.groups * tile.tiles()};
+    job.Split(threads, weights_->panels_per_group());
+    const size_t slots = std::min(threads, static_cast<size_t>(job.items()));
+    if (workspace.size() < WorkspaceBytes(slots)) {
+      return Status::InvalidArgument("args.workspace has %zu bytes, must have WorkspaceBytes(%zu) = %zu", workspace.size(),
+                                     slots, WorkspaceBytes(slots));
+    }
+    auto* aligned = workspace.data() + (RoundUp(reinterpret_cast<uintptr_t>(workspace.data()), kAlignment) -
+                                        reinterpret_cast<uintptr_t>(workspace.data()));
+    const auto run_slot = [&](size_t slot) { RunSlot(job, aligned + slot * SliceBytes()); };
+    executor.parallel_for(slots, run_slot);
+    return Status();
+  }
+
+  const PackedWeights<float>& weights() const { return *weights_; }
+  const Epilogue& epilogue() const { return epilogue_; }
+  const InputTile& tile() const { return tile_; }
+  int64_t target() const { return kernels_->target; }
+  Explanation Explain() const;
+
+ private:
+  // The work of one Run. An item is an input tile of one group of one image, or, for the last tiles when they do not divide
+  // among the threads, a part of its panels: every thread then packs the tile for itself.
+  struct Job {
+    ActivationView<const float> x;
+    ActivationView<float> y;
+    ActivationView<const float> residual;
+    InputTile tile;
+    int64_t tiles;      // of all groups and images
+    int64_t whole = 0;  // tiles that are one item
+    int64_t parts = 1;  // items of each other tile
+    std::atomic<int64_t> next{0};
+
+    Job(const ActivationView<const float>& in, const ActivationView<float>& out, const ActivationView<const float>& add,
+        const InputTile& layout, int64_t tile_count)
+        : x(in), y(out), residual(add), tile(layout), tiles(tile_count) {}
+
+    void Split(size_t threads, size_t panels) {
+      const auto t = static_cast<int64_t>(threads);
+      whole = tiles - tiles % t;
+      if (tiles % t != 0) parts = std::min(t, static_cast<int64_t>(panels));
+    }
+    int64_t items() const { return whole + (tiles - whole) * parts; }
+    int64_t Claim() { return next.fetch_add(1, std::memory_order_relaxed); }
+    int64_t TileOf(int64_t item) const { return item < whole ? item : whole + (item - whole) / parts; }
+    InputPlanes PlanesOf(int64_t tile_index, int64_t groups) const {
+      const int64_t image = tile_index / tile.tiles() / groups, group = tile_index / tile.tiles() % groups;
+      return {x.data + image * x.batch_stride + group * tile.channels * x.channel_stride, x.channel_stride, x.axis_stride};
+    }
+  };
+
+  PanelPlan() = default;
+
+  void RunSlot(Job& job, std::byte* slice) const;
+  void RunPanels(const Job& job, int64_t tile_index, std::pair<size_t, size_t> panels, size_t sub_tiles, InputPrefetcher ahead,
+                 std::byte* slice) const;
+
+  // A slot's slice of workspace: the input tile (and what the last kernel call reads past it), accumulators, sub-tiles, spans.
+  size_t TileBytes() const { return RoundUp((tile_.floats() + slack_) * sizeof(float), kAlignment); }
+  size_t AccumulatorBytes() const {
+    return RoundUp(static_cast<size_t>(kernel_->tile.rows * kernel_->tile.vectors) * kernels_->lanes * sizeof(float),
+                   kAlignment);
+  }
+  size_t SubTileBytes() const { return RoundUp(cutting_.MaxSubTiles(tile_) * sizeof(SubTile), kAlignment); }
+  size_t SliceBytes() const {
+    return TileBytes() + AccumulatorBytes() + SubTileBytes() +
+           RoundUp(cutting_.MaxSpans(tile_) * sizeof(OutputSpan), kAlignment);
+  }
+  std::array<int64_t, 3> OriginOf(const InputTile& tile, int64_t index) const {
+    const int64_t w = index % tile.axis[2].tiles(), rest = index / tile.axis[2].tiles();
+    return {rest / tile.axis[1].tiles() * tile.axis[0].tile, rest % tile.axis[1].tiles() * tile.axis[1].tile,
+            w * tile.axis[2].tile};
+  }
+
+  const KernelTable* kernels_ = nullptr;
+  const PanelKernel* kernel_ = nullptr;
+  Shared<PackedWeights<float>> weights_;
+  InputTile tile_;
+  SubTiling cutting_;
+  size_t slack_ = 0;         // floats
+  Buffer<int32_t> offset_;   // [columns + kPrefetchColumns] of the packed weights, into the input tile
+  Buffer<float> bias_;       // [panels * tile.rows], zero where there is none
+  Buffer<uint32_t> channel_; // [panels * tile.rows] output channel of a packed row, counted over all groups
+  Epilogue epilogue_;
+  bool is_clamp_ = false;    // the activation is min(max(v, low_), high_)
+  float low_ = -std::numeric_limits<float>::infinity();
+  float high_ = std::numeric_limits<float>::infinity();
+};
+
+inline Result<PanelPlan> PanelPlan::Make(const KernelTable& kernels, Shared<PackedWeights<float>> weights,
+                                         const PanelGeometry& geometry, const Epilogue& epilogue, size_t input_tile_bytes) {
+  PanelPlan plan;
+  plan.kernels_ = &kernels;
+  for (const PanelKernel& kernel : kernels.panels) {
+    if (!kernel.tile.SamePacking(weights->tile)) continue;
+    // The tile the weights were packed for; a wider or narrower one if the policy has only that.
+    if (plan.kernel_ == nullptr || kernel.tile.vectors == weights->tile.vectors) plan.kernel_ = &kernel;
+  }
+  if (plan.kernel_ == nullptr) {
+    return Status::InvalidArgument("weights are packed for panels of %d rows with %zu masks, the policy has no such tile on %s",
+                                   weights->tile.rows, weights->tile.masks.size(), hwy::TargetName(kernels.target));
+  }
+  plan.cutting_ = {kernels.lanes, plan.kernel_->Widths(), plan.kernel_->few != nullptr};
+  LACUNA_ASSIGN_OR_RETURN(tile, ChooseInputTile(geometry.axis, geometry.channels_per_group,
+                                                {.cutting = plan.cutting_,
+                                                 .bytes = input_tile_bytes,
+                                                 .weights_per_group = static_cast<double>(weights->weight.size()) /
+                                                                      static_cast<double>(weights->shape.groups),
+                                                 .rows_per_group = weights->shape.rows_per_group()}));
+  plan.tile_ = tile;
+  plan.slack_ = static_cast<size_t>(plan.kernel_->tile.vectors) * kernels.lanes;
+
+  const PackedWeights<float>& packed = *weights;
+  LACUNA_ASSIGN_OR_RETURN(offset, Buffer<int32_t>::Make(packed.columns() + kPrefetchColumns));
+  for (size_t i = 0; i < packed.columns(); ++i) offset[i] = static_cast<int32_t>(plan.tile_.Offset(packed.column(i)));
+  const size_t rows = packed.panels() * static_cast<size_t>(packed.tile.rows);
+  LACUNA_ASSIGN_OR_RETURN(bias, Buffer<float>::Make(rows));
+  LACUNA_ASSIGN_OR_RETURN(channel, Buffer<uint32_t>::Make(rows));
+  for (size_t panel = 0; panel < packed.panels(); ++panel) {
+    const auto [first, count] = packed.PanelRows(panel);
+    for (int64_t r = 0; r < count; ++r) {
+      const size_t at = panel * static_cast<size_t>(packed.tile.rows) + static_cast<size_t>(r);
+      const auto row = static_cast<size_t>(first + r);
+      channel[at] = packed.row_order.size() == 0 ? static_cast<uint32_t>(row) : packed.row_order[row];
+      if (!epilogue.bias.empty()) bias[at] = epilogue.bias[channel[at]];
+    }
+  }
+  plan.offset_ = std::move(offset);
+  plan.bias_ = std::move(bias);
+  plan.channel_ = std::move(channel);
+  plan.epilogue_ = epilogue;
+  plan.epilogue_.bias = {};
+  plan.is_clamp_ = epilogue.activation == Activation::kNone || epilogue.activation == Activation::kRelu ||
+                   epilogue.activation == Activation::kClamp;
+  if (epilogue.activation == Activation::kRelu) plan.low_ = 0.0f;
+  if (epilogue.activation == Activation::kClamp) {
+    plan.low_ = epilogue.low;
+    plan.high_ = epilogue.high;
+  }
+  plan.weights_ = std::move(weights);
+  return plan;
+}
+
+inline void PanelPlan::RunSlot(Job& job, std::byte* slice) const {
+  const InputTile& tile = job.tile;
+  const int64_t groups = weights_->shape.groups;
+  const auto panels = static_cast<int64_t>(weights_->panels_per_group());
+  auto* packed = reinterpret_cast<float*>(slice);
+  auto* sub_tiles = reinterpret_cast<SubTile*>(slice + TileBytes() + AccumulatorBytes());
+  auto* spans = reinterpret_cast<OutputSpan*>(slice + TileBytes() + AccumulatorBytes() + SubTileBytes());
+  std::memset(packed + tile.floats(), 0, slack_ * sizeof(float));
+
+  int64_t packed_tile = -1;
+  size_t sub_tile_count = 0;
+  for (int64_t item = job.Claim(); item < job.items();) {
+    const int64_t index = job.TileOf(item);
+    int64_t part = 0, parts = 1;
+    if (item >= job.whole) {
+      part = (item - job.whole) % job.parts;
+      parts = job.parts;
+    }
+    if (index != packed_tile) {
+      packed_tile = index;
+      const std::array<int64_t, 3> origin = OriginOf(tile, index % tile.tiles());
+      std::array<int64_t, 3> outputs;
+      for (size_t a = 0; a < 3; ++a) outputs[a] = std::min(tile.axis[a].tile, tile.axis[a].output - origin[a]);
+      kernels_->pack_input(tile, origin, job.PlanesOf(index, groups), packed);
+      const auto rows_touch = [&](const auto& view) {
+        return view.data == nullptr || view.axis_stride[1] == outputs[2] * view.axis_stride[2];
+      };
+      sub_tile_count = cutting_.Cut(tile, outputs, rows_touch(job.y) && rows_touch(job.residual), sub_tiles, spans);
+    }
+    const int64_t next = job.Claim();
+    InputPrefetcher ahead;
+    if (next < job.items() && job.TileOf(next) != index) {
+      const int64_t next_tile = job.TileOf(next);
+      ahead = InputPrefetcher(tile, OriginOf(tile, next_tile % tile.tiles()), job.PlanesOf(next_tile, groups));
+    }
+    RunPanels(job, index, {static_cast<size_t>(panels * part / parts), static_cast<size_t>(panels * (part + 1) / parts)},
+              sub_tile_count, ahead, slice);
+    item = next;
+  }
+}
+
+// Panels outermost, sub-tiles inside: a panel's weights then stay in L1 or L2 while the input tile stays in L2.
+inline void PanelPlan::RunPanels(const Job& job, int64_t tile_index, std::pair<size_t, size_t> panels, size_t sub_tile_count,
+                                 InputPrefetcher ahead, std::byte* slice) const {
+  const PackedWeights<float>& weights = *weights_;
+  const auto* packed = reinterpret_cast<const float*>(slice);
+  auto* acc = reinterpret_cast<float*>(slice + TileBytes());
+  const auto* sub_tiles = reinterpret_cast<const SubTile*>(slice + TileBytes() + AccumulatorBytes());
+  const auto* spans = reinterpret_cast<const OutputSpan*>(slice + TileBytes() + AccumulatorBytes() + SubTileBytes());
+  const int64_t image_group = tile_index / job.tile.tiles();
+  const int64_t image = image_group / weights.shape.groups, group = image_group % weights.shape.groups;
+  const std::array<int64_t, 3> origin = OriginOf(job.tile, tile_index % job.tile.tiles());
+  const auto corner = [&](const auto& view) {
+    return view.data + image * view.batch_stride + origin[0] * view.axis_stride[0] + origin[1] * view.axis_stride[1] +
+           origin[2] * view.axis_stride[2];
+  };
+
+  int64_t y_offset[kMaxPanelRows], residual_offset[kMaxPanelRows];
+  StoreArgs store{};
+  store.acc = acc;
+  store.y_offset = y_offset;
+  store.residual_offset = residual_offset;
+  store.y = corner(job.y);
+  store.y_stride = job.y.axis_stride;
+  if (job.residual.data != nullptr) {
+    store.residual = corner(job.residual);
+    store.residual_stride = job.residual.axis_stride;
+  }
+  store.epilogue = &epilogue_;
+  DirectOutput direct{0, y_offset, residual_offset, nullptr, nullptr, low_, high_};
+  const bool contiguous = is_clamp_ && store.y_stride[2] == 1 && (store.residual == nullptr || store.residual_stride[2] == 1);
+  const auto calls = static_cast<int64_t>((panels.second - panels.first) * sub_tile_count);
+  const int64_t lines_per_call = calls == 0 ? 0 : ahead.lines() / calls + 1;
+  for (size_t p = panels.first; p < panels.second; ++p) {
+    const size_t panel = static_cast<size_t>(group) * weights.panels_per_group() + p;
+    const size_t first_row = panel * static_cast<size_t>(weights.tile.rows);
+    store.rows = direct.rows = static_cast<int>(weights.PanelRows(panel).count);
+    for (int r = 0; r < store.rows; ++r) {
+      const int64_t channel = channel_[first_row + static_cast<size_t>(r)];
+      y_offset[r] = channel * job.y.channel_stride;
+      residual_offset[r] = channel * job.residual.channel_stride;
+    }
+    PanelArgs args{nullptr,
+                   offset_.data() + weights.column_begin[panel],
+                   weights.weight.data() + weights.weight_begin[panel],
+                   weights.count.data() + panel * weights.tile.masks.size(),
+                   bias_.data() + first_row,
+                   acc,
+                   nullptr,
+                   0};
+    for (size_t s = 0; s < sub_tile_count; ++s) {
+      const SubTile& sub = sub_tiles[s];
+      const OutputSpan* span = spans + sub.span_begin;
+      const size_t positions = static_cast<size_t>(std::max(sub.width, 1)) * kernels_->lanes;
+      args.x = packed + sub.begin;
+      args.direct = nullptr;
+      if (contiguous && sub.width != 0 && span->length == static_cast<int64_t>(positions)) {
+        const auto at = [&](const auto& stride) { return span->d * stride[0] + span->h * stride[1] + span->w; };
+        direct.y = store.y + at(store.y_stride);
+        direct.residual = store.residual == nullptr ? nullptr : store.residual + at(store.residual_stride);
+        args.direct = &direct;
+      }
+      ahead.Step(lines_per_call);
+      if (sub.width == 0) {
+        const OutputSpan& last = spans[sub.span_end - 1];
+        args.positions = static_cast<size_t>(last.position + last.length);
+        kernel_->few(args);
+      } else {
+        kernel_->ForWidth(sub.width)(args);
+      }
+      if (args.direct != nullptr) continue;
+      store.acc_stride = positions;
+      store.spans = {span, spans + sub.span_end};
+      kernels_->store(store);
+    }
+  }
+}
+
+inline Explanation PanelPlan::Explain() const {
+  Explanation explanation;
+  explanation.algorithm = "panel";
+  explanation.tile = kernel_->name;
+  explanation.target = kernels_->target;
+  explanation.lanes = kernels_->lanes;
+  explanation.rows = weights_->shape.rows;
+  explanation.columns = weights_->shape.columns;
+  explanation.groups = weights_->shape.groups;
+  explanation.nnz = weights_->nnz;
+  explanation.fill = weights_->fill();
+  explanation.packed_bytes = weights_->StorageBytes();
+  for (size_t a = 0; a < 3; ++a) {
+    explanation.tile_extent[a] = tile_.axis[a].tile;
+    explanation.tiles[a] = tile_.axis[a].tiles();
+  }
+  explanation.shifted_copies = tile_.axis[2].shifted;
+  explanation.input_tile_bytes = tile_.floats() * sizeof(float);
+  return explanation;
+}
+
+}  // namespace lacuna
+
+#endif  // LACUNA_OP_PANEL_PLAN_H_

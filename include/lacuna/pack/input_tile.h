@@ -1,0 +1,294 @@
+// InputTile: how a block of a layer's input is laid out for the panel kernel.
+
+#ifndef LACUNA_PACK_INPUT_TILE_H_
+#define LACUNA_PACK_INPUT_TILE_H_
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <span>
+
+#include "lacuna/core/buffer.h"
+#include "lacuna/core/status.h"
+#include "lacuna/policy/defaults.h"
+
+namespace lacuna {
+
+// One spatial axis. Output o and tap t meet at input coordinate o * stride + t * dilation - pad. The tile keeps the input as
+// planes of unit stride, one for each tap that has an offset of its own modulo the stride ("phase"): position i of phase v of a
+// tile that begins at output o0 holds input (o0 + i) * stride + PhaseStart(v) - pad, so tap t of output o0 + j is position
+// j + Shift(t) of phase Phase(t). If `shifted`, every tap has a plane of its own and Shift is 0: more copying, but positions
+// of a plane are exactly the outputs of the tile, without a halo.
+struct TileAxis {
+  int64_t input = 1, output = 1, kernel = 1, stride = 1, dilation = 1, pad = 0;
+  int64_t tile = 1;  // outputs per tile; the last tile of the axis may have fewer
+  bool shifted = false;
+
+  int64_t tiles() const { return (output + tile - 1) / tile; }
+  int64_t phases() const {
+    return shifted ? kernel : std::min(kernel, stride / std::gcd(stride, dilation));
+  }
+  int64_t Phase(int64_t tap) const { return tap % phases(); }
+  int64_t PhaseStart(int64_t phase) const { return shifted ? phase * dilation : phase * dilation % stride; }
+  int64_t Shift(int64_t tap) const { return shifted ? 0 : (tap * dilation - PhaseStart(Phase(tap))) / stride; }
+  // The largest Shift: outputs' reach beyond the tile.
+  int64_t halo() const { return shifted ? 0 : (kernel - 1) * dilation / stride; }
+  int64_t extent() const { return tile + halo(); }  // positions of a plane
+};
+
+// Axes are (depth, height, width); a layer of lower rank has extents of 1 in front. Floats of the tile are ordered channel,
+// depth phase, height phase, width phase, depth, height, width.
+struct InputTile {
+  std::array<TileAxis, 3> axis;
+  int64_t channels = 0;
+  int64_t channel_stride = 0;  // floats
+
+  int64_t tiles() const { return axis[0].tiles() * axis[1].tiles() * axis[2].tiles(); }
+  int64_t plane() const { return axis[0].extent() * axis[1].extent() * axis[2].extent(); }
+  int64_t phases() const { return axis[0].phases() * axis[1].phases() * axis[2].phases(); }
+  size_t floats() const { return static_cast<size_t>(channels * channel_stride); }
+
+  // Where column k of the weights (k = channel * taps + tap) finds its inputs for the first output of a tile.
+  int64_t Offset(int64_t k) const {
+    const int64_t taps = axis[0].kernel * axis[1].kernel * axis[2].kernel;
+    int64_t tap = k % taps;
+    const int64_t w = tap % axis[2].kernel;
+    tap /= axis[2].kernel;
+    const int64_t h = tap % axis[1].kernel, d = tap / axis[1].kernel;
+    const int64_t phase =
+        (axis[0].Phase(d) * axis[1].phases() + axis[1].Phase(h)) * axis[2].phases() + axis[2].Phase(w);
+    const int64_t position = (axis[0].Shift(d) * axis[1].extent() + axis[1].Shift(h)) * axis[2].extent() + axis[2].Shift(w);
+    return k / taps * channel_stride + phase * plane() + position;
+  }
+  // Position of output (d, h, w) of a tile, counted in outputs from the tile's corner.
+  int64_t Position(int64_t d, int64_t h, int64_t w) const { return (d * axis[1].extent() + h) * axis[2].extent() + w; }
+};
+
+// Which positions [begin, end) of a plane's axis hold input, and the input coordinate of position 0; the others are padding.
+struct AxisWindow {
+  int64_t first;
+  int64_t begin, end;
+};
+inline AxisWindow WindowOf(const TileAxis& axis, int64_t phase, int64_t origin) {
+  const int64_t first = origin * axis.stride + axis.PhaseStart(phase) - axis.pad;
+  const int64_t begin = first >= 0 ? 0 : (-first + axis.stride - 1) / axis.stride;
+  const int64_t end = first >= axis.input ? 0 : (axis.input - 1 - first) / axis.stride + 1;
+  return {first, std::min(begin, axis.extent()), std::clamp<int64_t>(end, 0, axis.extent())};
+}
+
+// A run of outputs computed by one kernel call: `width` vectors from position `begin`, or a few positions if width is 0. Its
+// valid outputs are spans [span_begin, span_end).
+struct SubTile {
+  int64_t begin;
+  int32_t width;
+  int32_t span_begin, span_end;
+};
+
+// Neighbouring outputs of one image row inside a sub-tile.
+struct OutputSpan {
+  int32_t position;  // from the begin of the sub-tile
+  int32_t length;
+  int32_t d, h, w;  // of its first output, from the corner of the tile
+};
+
+// Cuts a tile into sub-tiles of the widest kernel, and of narrower ones at the end of each depth slice.
+struct SubTiling {
+  size_t lanes = 1;
+  std::span<const int> widths;  // descending
+  bool few = false;             // whether there is a kernel for kFewPositions and fewer
+
+  // Vectors of the next sub-tile when `positions` are left.
+  int WidthFor(int64_t positions) const {
+    if (few && positions <= kFewPositions) return 0;
+    const auto vectors = static_cast<int64_t>(DivideUp(static_cast<size_t>(positions), lanes));
+    // A whole vector less and a few positions are cheaper than a vector for those few.
+    const bool spare = few && positions > static_cast<int64_t>(lanes) && OverFull(positions);
+    for (const int width : widths) {
+      if (spare && width == vectors) continue;
+      if (width <= vectors) return width;
+    }
+    return widths.back();
+  }
+
+  size_t MaxSubTiles(const InputTile& tile) const {
+    const auto slice = static_cast<size_t>(tile.axis[1].extent() * tile.axis[2].extent());
+    return static_cast<size_t>(tile.axis[0].tile) * (DivideUp(slice, lanes) + 1);
+  }
+  // Every sub-tile cuts at most one row in two.
+  size_t MaxSpans(const InputTile& tile) const {
+    return MaxSubTiles(tile) + static_cast<size_t>(tile.axis[0].tile * tile.axis[1].tile);
+  }
+
+  // Cuts the first `outputs` (per axis, at most the tile's) of a tile and returns the number of sub-tiles. The arrays have room
+  // for MaxSubTiles and MaxSpans. `rows_touch` says that rows of the output follow each other without a gap; where the tile's
+  // do too, a span may run on into the next row.
+  size_t Cut(const InputTile& tile, std::array<int64_t, 3> outputs, bool rows_touch, SubTile* sub_tiles,
+             OutputSpan* spans) const {
+    size_t count = 0;
+    int32_t used = 0;
+    const int64_t pitch = tile.axis[2].extent();
+    if (rows_touch && pitch == outputs[2]) outputs = {outputs[0], 1, outputs[1] * outputs[2]};
+    for (int64_t d = 0; d < outputs[0]; ++d) {
+      const int64_t slice = tile.Position(d, 0, 0);
+      const int64_t length = (outputs[1] - 1) * pitch + outputs[2];
+      int64_t h = 0, w = 0;  // the next output to place
+      for (int64_t at = 0; at < length;) {
+        const int width = WidthFor(length - at);
+        const int64_t end = width == 0 ? length : at + width * static_cast<int64_t>(lanes);
+        SubTile& sub = sub_tiles[count++];
+        sub = {slice + at, width, used, used};
+        while (h < outputs[1] && h * pitch + w < end) {
+          const int64_t position = h * pitch + w;
+          const int64_t run = std::min(outputs[2] - w, end - position);
+          spans[used++] = {static_cast<int32_t>(position - at), static_cast<int32_t>(run), static_cast<int32_t>(d),
+                           static_cast<int32_t>(h), static_cast<int32_t>(w)};
+          w += run;
+          if (w == outputs[2]) {
+            w = 0;
+            ++h;
+          }
+        }
+        sub.span_end = used;
+        at = end;
+      }
+    }
+    return count;
+  }
+
+  // Vectors computed for a tile with those outputs.
+  double Vectors(const InputTile& tile, const std::array<int64_t, 3>& outputs) const {
+    const int64_t length = (outputs[1] - 1) * tile.axis[2].extent() + outputs[2];
+    const auto wide = static_cast<int64_t>(lanes) * widths.front();
+    double vectors = static_cast<double>(length / wide * widths.front());
+    for (int64_t left = length % wide; left > 0;) {
+      const int width = WidthFor(left);
+      if (width == 0) {
+        vectors += static_cast<double>(left) * kFewPositionCost;
+        break;
+      }
+      vectors += width;
+      left -= width * static_cast<int64_t>(lanes);
+    }
+    return vectors * static_cast<double>(outputs[0]);
+  }
+
+ private:
+  // Whether the last vector of `positions` would hold a few only.
+  bool OverFull(int64_t positions) const {
+    const int64_t last = positions % static_cast<int64_t>(lanes);
+    return last != 0 && last <= kFewPositions;
+  }
+};
+
+// What the choice of a tile depends on besides the geometry.
+struct TileBudget {
+  SubTiling cutting;
+  size_t bytes = kInputTileBytes;
+  double weights_per_group = 0;  // packed weights that every vector of positions is multiplied with
+  int64_t rows_per_group = 0;    // output channels
+};
+
+// The cheapest tile by the cost model of policy/defaults.h: vectors computed, input copied, weights streamed. `axis` gives the
+// geometry; its `tile` and `shifted` are ignored. If no tile keeps to the budget, the smallest is returned: one register tile of
+// outputs. Fails if even that does not fit the 32-bit offsets of a plan.
+inline Result<InputTile> ChooseInputTile(const std::array<TileAxis, 3>& axis, int64_t channels, const TileBudget& budget);
+
+namespace pack {
+
+// `axis` with that many outputs per tile. channel_stride is set.
+inline InputTile MakeInputTile(const std::array<TileAxis, 3>& axis, int64_t channels, size_t lanes,
+                               const std::array<int64_t, 3>& outputs, bool shifted) {
+  InputTile tile{axis, channels, 0};
+  for (size_t a = 0; a < 3; ++a) tile.axis[a].tile = outputs[a];
+  tile.axis[2].shifted = shifted;
+  const auto unit = static_cast<int64_t>(std::max(kAlignment / sizeof(float), lanes));
+  int64_t units = (tile.phases() * tile.plane() + unit - 1) / unit;
+  if (units % kConflictLines == 0) ++units;
+  tile.channel_stride = units * unit;
+  return tile;
+}
+
+// An upper bound of InputTile::floats() that cannot overflow.
+inline double FloatsBound(const std::array<TileAxis, 3>& axis, int64_t channels, size_t lanes,
+                          const std::array<int64_t, 3>& outputs, bool shifted) {
+  double floats = 1.0;
+  for (size_t a = 0; a < 3; ++a) {
+    TileAxis one = axis[a];
+    one.tile = outputs[a];
+    one.shifted = shifted && a == 2;
+    floats *= static_cast<double>(one.phases()) * static_cast<double>(one.extent());
+  }
+  return static_cast<double>(channels) * (floats + 2.0 * static_cast<double>(std::max(kAlignment / sizeof(float), lanes)));
+}
+
+// Cost of a layer with that tile, in multiply-adds of one vector.
+inline double TileCost(const InputTile& tile, const TileBudget& budget) {
+  double vectors = 0;
+  // Tiles at the end of an axis are smaller: two sizes an axis, eight kinds of tile.
+  std::array<std::array<int64_t, 2>, 3> size{}, number{};
+  for (size_t a = 0; a < 3; ++a) {
+    const TileAxis& t = tile.axis[a];
+    size[a] = {t.tile, t.output - (t.tiles() - 1) * t.tile};
+    number[a] = {t.tiles() - 1, 1};
+  }
+  for (size_t kind = 0; kind < 8; ++kind) {
+    const size_t d = kind & 1, h = kind >> 1 & 1, w = kind >> 2;
+    const int64_t tiles = number[0][d] * number[1][h] * number[2][w];
+    if (tiles == 0) continue;
+    vectors += static_cast<double>(tiles) * budget.cutting.Vectors(tile, {size[0][d], size[1][h], size[2][w]});
+  }
+  const auto tiles = static_cast<double>(tile.tiles());
+  const auto rows = static_cast<double>(tile.phases() * tile.axis[0].extent() * tile.axis[1].extent());
+  const auto row_vectors =
+      static_cast<double>(DivideUp(static_cast<size_t>(tile.axis[2].extent()), budget.cutting.lanes));
+  const auto spans = static_cast<double>(tile.axis[0].tile * tile.axis[1].tile);
+  return vectors * budget.weights_per_group +
+         tiles * (static_cast<double>(tile.channels) * rows * (row_vectors * kPackVectorCost + kPackRowCost) +
+                  spans * static_cast<double>(budget.rows_per_group) * kSpanCost +
+                  budget.weights_per_group * kStreamWeightCost);
+}
+
+}  // namespace pack
+
+inline Result<InputTile> ChooseInputTile(const std::array<TileAxis, 3>& axis, int64_t channels, const TileBudget& budget) {
+  const size_t lanes = budget.cutting.lanes;
+  const auto widest = static_cast<int64_t>(lanes) * budget.cutting.widths.front();
+  const std::array<int64_t, 3> least = {1, 1, std::min(axis[2].output, widest)};
+  if (const double floats = pack::FloatsBound(axis, channels, lanes, least, false);
+      floats + static_cast<double>(widest) > std::numeric_limits<int32_t>::max()) {
+    return Status::Make(StatusCode::kUnsupported, "the smallest input tile has %.0f elements, more than the limit of %d", floats,
+                        std::numeric_limits<int32_t>::max());
+  }
+  InputTile best = pack::MakeInputTile(axis, channels, lanes, least, false);
+  double best_cost = std::numeric_limits<double>::infinity();
+  constexpr double kMostFloats = std::numeric_limits<int32_t>::max() / 2;
+  // Tile sizes tried on an axis: the extent in 1..8 parts, then in ever more, a quarter more each time.
+  const auto next_parts = [](int64_t parts) { return parts < 8 ? parts + 1 : parts + parts / 4; };
+  const auto part = [](int64_t extent, int64_t parts) { return (extent + parts - 1) / parts; };
+  for (const bool shifted : {false, true}) {
+    if (shifted && axis[2].kernel == 1) break;
+    for (int64_t nd = 1; nd <= axis[0].output; nd = next_parts(nd)) {
+      for (int64_t nh = 1; nh <= axis[1].output; nh = next_parts(nh)) {
+        for (int64_t nw = 1; nw <= axis[2].output; nw = next_parts(nw)) {
+          const std::array<int64_t, 3> outputs = {part(axis[0].output, nd), part(axis[1].output, nh), part(axis[2].output, nw)};
+          if (pack::FloatsBound(axis, channels, lanes, outputs, shifted) > kMostFloats) continue;
+          const InputTile tile = pack::MakeInputTile(axis, channels, lanes, outputs, shifted);
+          if (tile.floats() * sizeof(float) > budget.bytes) continue;
+          const double cost = pack::TileCost(tile, budget);
+          if (cost < best_cost) {
+            best_cost = cost;
+            best = tile;
+          }
+        }
+      }
+    }
+  }
+  return best;
+}
+
+}  // namespace lacuna
+
+#endif  // LACUNA_PACK_INPUT_TILE_H_

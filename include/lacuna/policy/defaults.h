@@ -1,0 +1,46 @@
+// The tuned numbers, each with the measurement behind it. Nothing is tuned anywhere else.
+
+#ifndef LACUNA_POLICY_DEFAULTS_H_
+#define LACUNA_POLICY_DEFAULTS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "lacuna/policy/tile.h"
+
+namespace lacuna {
+
+// Register tiles by the number of vector registers.
+template <int kRegisters>
+struct DefaultTiles {
+  // 16 registers: 12 accumulators, 3 loads, 1 broadcast.
+  using Type = AnyOf<RegisterTile<4, 3, AllMasks<4>>>;
+};
+template <>
+struct DefaultTiles<32> {
+  // 8 rows x 3 vectors: the most rows per loaded column that leave enough vectors to hide the latency of a multiply-add. Half
+  // of 8 rows (scheme bcr) is worth its 70 kernels: 70 % of FMA peak against 54 % with masks of 4 rows x 6 vectors.
+  using Type = AnyOf<RegisterTile<8, 3>, RegisterTile<8, 3, MasksOfSize<8, 4>>, RegisterTile<4, 6, AllMasks<4>>>;
+};
+
+// Bytes of the packed input tile. It shares L2 (512 KiB to 2 MiB) with the weights and outputs that stream past.
+inline constexpr size_t kInputTileBytes = 576 * 1024;
+
+// Channels of the input tile are not a multiple of this many cache lines apart: they would share a few sets of L1.
+inline constexpr int64_t kConflictLines = 8;
+
+// This many positions at the end of an image are computed one by one instead of as a vector.
+inline constexpr int64_t kFewPositions = 3;
+
+// Cost model, in multiply-adds of one vector.
+inline constexpr double kColumnCost = 1.0;        // loading a column's vector
+inline constexpr double kSegmentCost = 6.0;       // starting a run of columns under another mask, per kernel call
+inline constexpr double kPackVectorCost = 6.0;    // copying one vector into the input tile
+inline constexpr double kPackRowCost = 10.0;      // starting a row of the input tile
+inline constexpr double kSpanCost = 6.0;          // starting a run of outputs at the store
+inline constexpr double kFewPositionCost = 0.2;   // a position of the kernel that takes them one by one
+inline constexpr double kStreamWeightCost = 0.3;  // reading one packed weight again for another input tile
+
+}  // namespace lacuna
+
+#endif  // LACUNA_POLICY_DEFAULTS_H_

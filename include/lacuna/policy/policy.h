@@ -1,0 +1,51 @@
+// DefaultPolicy and the concept of a policy.
+
+#ifndef LACUNA_POLICY_POLICY_H_
+#define LACUNA_POLICY_POLICY_H_
+
+#include <concepts>
+#include <cstddef>
+
+#include "lacuna/policy/defaults.h"
+#include "lacuna/policy/reorder.h"
+#include "lacuna/policy/select.h"
+#include "lacuna/policy/tile.h"
+
+namespace lacuna {
+
+// What a policy decides, one member an axis. Derive from DefaultPolicy and override one:
+//
+//   struct Wide : lacuna::DefaultPolicy {
+//     template <class Target> using Tile = lacuna::RegisterTile<6, 4>;
+//   };
+//
+// Tile<Target> is a RegisterTile or AnyOf several; Target::kRegisters is the number of vector registers and Target::kMaxLanes
+// the floats of a vector. Values that do not change generated code are data members.
+struct DefaultPolicy {
+  template <class Target>
+  using Tile = typename DefaultTiles<Target::kRegisters>::Type;
+  using Reorder = KeepOrder;
+  using Select = SelectByCostModel;
+
+  // Largest packed input tile; one register tile of positions is always packed, however large.
+  size_t input_tile_bytes = kInputTileBytes;
+};
+
+// Stands for a SIMD target where none is known, to check policies before any kernel is compiled.
+struct AnyTarget {
+  static constexpr int kRegisters = 16;
+  static constexpr size_t kMaxLanes = 4;
+};
+
+template <class P>
+concept Policy = requires(const P& policy) {
+  typename P::template Tile<AnyTarget>;
+  requires ReorderPolicy<typename P::Reorder>;
+  requires SelectPolicy<typename P::Select>;
+  { policy.input_tile_bytes } -> std::convertible_to<size_t>;
+};
+static_assert(Policy<DefaultPolicy>);
+
+}  // namespace lacuna
+
+#endif  // LACUNA_POLICY_POLICY_H_

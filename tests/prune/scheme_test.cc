@@ -1,0 +1,84 @@
+#include "lacuna/prune/scheme.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <utility>
+
+#include "tests/support/check_error.h"
+
+namespace lacuna::test {
+namespace {
+
+using prune::BcrSpecOf;
+using prune::MakeScheme;
+using prune::ParseScheme;
+using prune::Scheme;
+using prune::SchemeKind;
+
+TEST_CASE("ParseScheme: names and rates, there and back") {
+  const std::pair<const char*, Scheme> cases[] = {
+      {"dense", {SchemeKind::kDense, 1}},           {"bcr-4x", {SchemeKind::kBcr, 4}},
+      {"bcr_col-8x", {SchemeKind::kBcrCol, 8}},     {"bcr_kernel-16x", {SchemeKind::kBcrKernel, 16}},
+      {"bcr_col-2.5x", {SchemeKind::kBcrCol, 2.5}},
+  };
+  for (const auto& [name, scheme] : cases) {
+    const auto parsed = ParseScheme(name);
+    REQUIRE(parsed.ok());
+    CHECK((*parsed == scheme));
+    CHECK(parsed->Name() == name);
+  }
+  CHECK(MakeScheme("dense", 8)->rate == 1);
+  CHECK(MakeScheme("bcr", 2)->Name() == "bcr-2x");
+}
+
+TEST_CASE("ParseScheme: what it refuses") {
+  const std::pair<const char*, const char*> cases[] = {
+      {"", "scheme is \"\", must be one of dense, bcr, bcr_col, bcr_kernel"},
+      {"sparse", "scheme is \"sparse\", must be one of dense, bcr, bcr_col, bcr_kernel"},
+      {"sparse-8x", "scheme is \"sparse\", must be one of"},
+      {"bcr_col", "scheme \"bcr_col\" has no rate, must read like \"bcr_col-8x\""},
+      {"bcr_col-", "has the rate \"\", must be a number and \"x\""},
+      {"bcr_col-x", "has the rate \"x\", must be a number and \"x\""},
+      {"bcr_col-8", "has the rate \"8\", must be a number and \"x\""},
+      {"bcr_col-8xx", "has the rate \"8xx\", must be a number and \"x\""},
+      {"bcr_col-8 x", "has the rate \"8 x\", must be a number and \"x\""},
+      {"bcr_col-0x", "rate is 0, must be in [1, 10000]"},
+      {"bcr_col-0.5x", "rate is 0.5, must be in [1, 10000]"},
+      {"bcr_col-nanx", "rate is nan, must be in [1, 10000]"},
+      {"bcr_col-infx", "rate is inf, must be in [1, 10000]"},
+      {"bcr_col-1e9x", "rate is 1e+09, must be in [1, 10000]"},
+      {"BCR-8x", "scheme is \"BCR\", must be one of"},
+  };
+  for (const auto& [name, message] : cases) CheckInvalid(ParseScheme(name).status(), message);
+  // A name of any length fits the message.
+  CheckInvalid(ParseScheme(std::string(10000, 'a')).status(), "scheme is \"aaaa");
+}
+
+TEST_CASE("BcrSpecOf: blocks and fractions of the schemes") {
+  const auto column = BcrSpecOf({SchemeKind::kBcrCol, 8}, 9);
+  REQUIRE(column.ok());
+  CHECK(column->rows == 8);
+  CHECK(column->columns == 16);
+  CHECK(column->column_group == 1);
+  CHECK(column->row_keep == 1.0);
+  CHECK(column->column_keep == 1.0 / 8);
+  const auto both = BcrSpecOf({SchemeKind::kBcr, 4}, 9);
+  REQUIRE(both.ok());
+  CHECK(both->row_keep == 0.5);
+  CHECK(both->column_keep == 0.5);
+  const auto kernel = BcrSpecOf({SchemeKind::kBcrKernel, 16}, 9);
+  REQUIRE(kernel.ok());
+  CHECK(kernel->columns == 16 * 9);
+  CHECK(kernel->column_group == 9);
+  CHECK(kernel->column_keep == 1.0 / 16);
+  CHECK(kernel->Validate().ok());
+
+  CheckInvalid(BcrSpecOf({SchemeKind::kDense, 1}, 9).status(), "scheme \"dense\" has no BCR blocks");
+  CheckInvalid(BcrSpecOf({SchemeKind::kBcr, 1.5}, 9).status(),
+               "rate is 1.5, scheme bcr keeps half the rows: at least 2");
+  CheckInvalid(BcrSpecOf({SchemeKind::kBcrKernel, 8}, 0).status(), "taps is 0, must be at least 1");
+}
+
+}  // namespace
+}  // namespace lacuna::test

@@ -1,0 +1,37 @@
+// Plans of the default policy behind ordinary functions, so that its kernels are compiled once for all tests.
+
+#ifndef LACUNA_TESTS_SUPPORT_PLANS_H_
+#define LACUNA_TESTS_SUPPORT_PLANS_H_
+
+#include <lacuna/lacuna.h>
+
+#include <cstddef>
+
+namespace lacuna::test {
+
+inline constexpr int kChooseTile = -1;
+
+struct PlanOptions {
+  int tile =
+      kChooseTile;  // index of a register tile among those of the policy, or kChooseTile for what the policy selects
+  size_t input_tile_bytes = kInputTileBytes;
+};
+
+// Register tiles of the default policy on the active target: what PlanOptions::tile counts.
+int TileCount();
+const char* TileName(int tile);
+
+// MakeConvolution, MakeGemm and PackWeights for DenseWeights<float>, BcrWeights<float> and, but for the last,
+// Shared<PackedWeights<float>>; ranks 1 to 3.
+template <int kRank, class Weights>
+Result<Convolution<kRank>> PlanConvolution(const Weights& weights, const ConvShape<kRank>& shape,
+                                           const Epilogue& epilogue = {}, const PlanOptions& options = {});
+template <class Weights>
+Result<Gemm> PlanGemm(const Weights& weights, const GemmShape& shape, const Epilogue& epilogue = {},
+                      const PlanOptions& options = {});
+template <class Weights>
+Result<Shared<PackedWeights<float>>> PackDefault(const Weights& weights);
+
+}  // namespace lacuna::test
+
+#endif  // LACUNA_TESTS_SUPPORT_PLANS_H_
