@@ -1,0 +1,28 @@
+// 2-D convolution, one image, planar activations in lacuna, whatever they prefer in the peers.
+
+#include "lacuna_engine.h"
+#include "peers/peers.h"
+#include "suite.h"
+
+namespace {
+
+std::vector<lacuna::bench::EngineInfo> Peers() {
+  using namespace lacuna::bench;
+  std::vector<EngineInfo> peers;
+  for (const auto list : {&OnednnConvolutions, &XnnpackEngines, &OpenblasEngines, &EigenEngines, &LibxsmmEngines}) {
+    for (const EngineInfo& peer : list()) peers.push_back(peer);
+  }
+  return peers;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using lacuna::bench::Op;
+  return lacuna::bench::RunSuite({.description = "2-D convolutions of real networks.",
+                                  .ops = {{"conv2d", Op::kConv2d, /*channels_last=*/false}},
+                                  .schemes = {"dense", "bcr_col-8x", "bcr-8x", "bcr_kernel-8x"},
+                                  .lacuna = &lacuna::bench::LacunaConvolutions,
+                                  .peers = &Peers},
+                                 argc, argv);
+}

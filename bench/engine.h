@@ -1,0 +1,128 @@
+// Engine: one way of computing a layer, lacuna's or a peer's, ready to run.
+
+#ifndef LACUNA_BENCH_ENGINE_H_
+#define LACUNA_BENCH_ENGINE_H_
+
+#include "lacuna/core/buffer.h"
+#include "lacuna/core/shape.h"
+#include "lacuna/core/status.h"
+#include "lacuna/format/bcr.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace lacuna::bench {
+
+// The best instruction set that a peer may use.
+enum class InstructionSet : uint8_t { kSse4, kAvx2, kAvx512, kUnlimited };
+
+struct Settings {
+  InstructionSet instruction_set = InstructionSet::kUnlimited;
+  bool verbose = false;
+};
+
+// y = convolution(x, weights), one image, no bias, no activation. The spans outlive the engines made from a Problem.
+struct Problem {
+  ConvShape<2> shape;
+  // Activations in memory: planar [C][H * W] or channels-last [H * W][C], which for a GEMM are [K, N] and [N, K]. Peers
+  // of a convolution are free to prefer another layout.
+  bool channels_last = false;
+  std::span<const float> weights;             // dense [OC][K], zeros where pruned
+  const BcrWeights<float>* pruned = nullptr;  // the same weights, or null if they are dense
+  std::span<const float> input;               // always planar
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual void Run() = 0;
+  // The output of the last Run, planar [OC][OH * OW].
+  virtual void CopyOutput(std::span<float> planar) const = 0;
+  // What the engine chose, for the curious; may be empty.
+  virtual std::string Detail() const { return {}; }
+  virtual double pack_seconds() const { return 0.0; }
+};
+
+using EnginePointer = std::unique_ptr<Engine>;
+
+struct EngineInfo {
+  const char* name;
+  bool dense = true;      // runs dense weights
+  bool pruned = false;    // runs pruned weights, a benchmark per scheme
+  bool winograd = false;  // does fewer multiplications than the convolution has
+  int threads = 1;
+  bool (*supports)(const Problem& problem) = nullptr;
+  // A Status says why the engine is absent for this problem.
+  Result<EnginePointer> (*make)(const Problem& problem, const Settings& settings, const EngineInfo& info) = nullptr;
+};
+
+// 1x1, stride 1, no padding: Y[OC, OH * OW] = W[OC, IC] X[IC, OH * OW].
+inline bool IsGemm(const Problem& problem) {
+  const ConvShape<2>& s = problem.shape;
+  const Extents<2> ones{1, 1}, zeros{0, 0};
+  return s.batch == 1 && s.groups == 1 && s.kernel == ones && s.stride == ones && s.pad_begin == zeros &&
+         s.pad_end == zeros;
+}
+
+// to[j][i] = from[i][j] for `from` of rows x columns.
+inline void Transpose(const float* from, int64_t rows, int64_t columns, float* to) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; ++j) to[j * rows + i] = from[i * columns + j];
+  }
+}
+
+// Activations of a problem in the layout it asks for, and the way back to planar. Memory is aligned to a cache line.
+class Activations {
+ public:
+  static Result<Activations> Make(int64_t channels, int64_t pixels, bool channels_last) {
+    LACUNA_ASSIGN_OR_RETURN(values, Buffer<float>::Make(static_cast<size_t>(channels * pixels)));
+    return Activations(channels, pixels, channels_last, std::move(values));
+  }
+  static Result<Activations> InputOf(const Problem& problem, bool channels_last) {
+    const ConvShape<2>& shape = problem.shape;
+    LACUNA_ASSIGN_OR_RETURN(x, Make(shape.in_channels, shape.input[0] * shape.input[1], channels_last));
+    x.CopyFrom(problem.input);
+    return std::move(x);
+  }
+  static Result<Activations> OutputOf(const Problem& problem, bool channels_last) {
+    return Make(problem.shape.out_channels, problem.shape.positions(), channels_last);
+  }
+
+  void CopyFrom(std::span<const float> planar) {
+    if (channels_last_) {
+      Transpose(planar.data(), channels_, pixels_, values_.data());
+    } else {
+      std::copy(planar.begin(), planar.end(), values_.data());
+    }
+  }
+  void CopyTo(std::span<float> planar) const {
+    if (channels_last_) {
+      Transpose(values_.data(), pixels_, channels_, planar.data());
+    } else {
+      std::copy(values_.begin(), values_.end(), planar.data());
+    }
+  }
+  int64_t channels() const { return channels_; }
+  int64_t pixels() const { return pixels_; }
+  bool channels_last() const { return channels_last_; }
+  float* data() { return values_.data(); }
+  const float* data() const { return values_.data(); }
+
+ private:
+  Activations(int64_t channels, int64_t pixels, bool channels_last, Buffer<float> values)
+      : channels_(channels), pixels_(pixels), channels_last_(channels_last), values_(std::move(values)) {}
+
+  int64_t channels_;
+  int64_t pixels_;
+  bool channels_last_;
+  Buffer<float> values_;
+};
+
+}  // namespace lacuna::bench
+
+#endif  // LACUNA_BENCH_ENGINE_H_

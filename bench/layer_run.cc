@@ -1,0 +1,110 @@
+#include "layer_run.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+namespace lacuna::bench {
+namespace {
+
+// Fewer samples at full speed say nothing.
+constexpr size_t kFewestSamples = 3;
+
+std::vector<std::string> SchemesOf(const std::vector<Entry>& entries) {
+  std::vector<std::string> schemes;
+  for (const Entry& entry : entries) {
+    if (std::find(schemes.begin(), schemes.end(), entry.scheme) == schemes.end()) schemes.push_back(entry.scheme);
+  }
+  return schemes;
+}
+
+}  // namespace
+
+const Measurement& LayerRun::Measure(size_t entry) {
+  if (measurements_.empty()) MeasureAll();
+  return measurements_[entry];
+}
+
+// The engine of `entry` if it computes the layer correctly; `output` receives what it computed.
+EnginePointer LayerRun::MakeVerified(const Entry& entry, const Workload& workload, Measurement& measurement,
+                                     std::vector<float>& output) {
+  const Problem problem = workload.ProblemOf(workload.Find(entry.scheme), channels_last_);
+  Result<EnginePointer> engine = entry.engine.make(problem, context_->settings, entry.engine);
+  if (!engine.ok()) {
+    measurement.absent = engine.status().code() == StatusCode::kUnsupported;
+    measurement.error = std::string(measurement.absent ? "absent: " : "") + engine.status().message();
+    return nullptr;
+  }
+  (*engine)->Run();
+  output.assign(static_cast<size_t>(problem.shape.output_elements()), 0.0f);
+  (*engine)->CopyOutput(output);
+  if (const Status status = Verify(problem, output); !status.ok()) {
+    measurement.error = status.message();
+    return nullptr;
+  }
+  measurement.detail = (*engine)->Detail();
+  measurement.pack_seconds = (*engine)->pack_seconds();
+  return *std::move(engine);
+}
+
+void LayerRun::Describe(const Entry& entry, const Workload& workload, const Samples& samples,
+                        Measurement& measurement) {
+  Measurement& m = measurement;
+  m.samples = static_cast<int>(samples.seconds.size());
+  m.dropped = samples.dropped;
+  if (samples.seconds.size() < kFewestSamples && !(m.samples == 1 && m.dropped == 0)) {
+    m.error = "the core was slow during " + std::to_string(m.dropped) + " of " + std::to_string(m.dropped + m.samples) +
+              " samples";
+    return;
+  }
+  m.measured = true;
+  m.seconds = samples.Quantile(0.5);
+  m.p10_seconds = samples.Quantile(0.1);
+  m.p90_seconds = samples.Quantile(0.9);
+  const WeightSet& weights = workload.Find(entry.scheme);
+  const ConvShape<2>& shape = workload.shape;
+  m.dense_flops = shape.dense_flops();
+  m.useful_flops = 2.0 * static_cast<double>(weights.nnz() * shape.positions() * shape.batch);
+  m.necessary_flops = m.useful_flops * FractionInside(shape);
+  m.peak_flops = samples.peak_flops;
+  const int64_t elements = weights.nnz() + shape.input_elements() + shape.output_elements();
+  const auto bytes = static_cast<size_t>(elements) * sizeof(float);
+  m.roof_seconds = std::max(m.useful_flops / m.peak_flops, static_cast<double>(bytes) / context_->bandwidth.At(bytes));
+  m.storage_ratio = static_cast<double>(weights.StorageBytes()) /
+                    (static_cast<double>(weights.nnz()) * static_cast<double>(sizeof(float)));
+}
+
+void LayerRun::MeasureAll() {
+  measurements_.resize(entries_.size());
+  const std::vector<std::string> schemes = SchemesOf(entries_);
+  const Result<Workload> workload = MakeWorkload(Shape2d(layer_), schemes);
+  if (!workload.ok()) {
+    for (Measurement& measurement : measurements_) measurement.error = workload.status().message();
+    return;
+  }
+  std::vector<EnginePointer> engines;
+  std::vector<Timed> timed;
+  std::vector<size_t> places;
+  std::map<std::string, std::vector<float>> serial;  // by scheme: lacuna's output with one thread
+  for (size_t e = 0; e < entries_.size(); ++e) {
+    const Entry& entry = entries_[e];
+    std::vector<float> output;
+    EnginePointer engine = MakeVerified(entry, *workload, measurements_[e], output);
+    if (engine == nullptr) continue;
+    if (std::string_view(entry.engine.name) == "lacuna") serial[entry.scheme] = output;
+    if (entry.engine.threads > 1) {
+      const std::vector<float>& one = serial[entry.scheme];
+      measurements_[e].bit_identical =
+          one.size() == output.size() && std::memcmp(one.data(), output.data(), one.size() * sizeof(float)) == 0;
+    }
+    timed.push_back({[raw = engine.get()] { raw->Run(); }, entry.engine.threads});
+    places.push_back(e);
+    engines.push_back(std::move(engine));
+  }
+  const std::vector<Samples> samples = context_->sampler.Run(timed);
+  for (size_t i = 0; i < places.size(); ++i) {
+    Describe(entries_[places[i]], *workload, samples[i], measurements_[places[i]]);
+  }
+}
+
+}  // namespace lacuna::bench

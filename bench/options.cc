@@ -1,0 +1,38 @@
+#include "options.h"
+
+#include <CLI/CLI.hpp>
+
+namespace lacuna::bench {
+
+int ParseOptions(const std::string& description, int& argc, char**& argv, Options& options) {
+  CLI::App app(description + "\nGoogle Benchmark's flags work too; --benchmark_filter matches names like\n" +
+               "conv2d/vgg16.conv3_2/bcr_col-8x/lacuna.");
+  app.allow_extras();
+  app.add_option("--target", options.target,
+                 "SIMD target to stay at or below: avx3, avx2, sse4, ... (default: the best)");
+  app.add_option("--threads", options.threads, "also measure lacuna with so many threads")->check(CLI::Range(1, 1024));
+  app.add_option("--schemes", options.schemes, "schemes and rates, e.g. dense,bcr_col-8x,bcr-4x")->delimiter(',');
+  app.add_option("--peers", options.peers, "engines to compare with (default: all that were built in)")->delimiter(',');
+  app.add_flag("--no-peers", options.no_peers, "measure lacuna alone");
+  app.add_option("--seconds", options.seconds, "time budget of a layer, all engines together")
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--smoke", options.smoke, "one short sample an engine: shows that everything runs, measures nothing");
+  app.add_flag("--verbose", options.verbose, "print what every engine chose");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  }
+  // Kept for the whole run: Google Benchmark reads argv in place.
+  static std::vector<std::string> rest;
+  static std::vector<char*> pointers;
+  rest = app.remaining();
+  rest.insert(rest.begin(), argv[0]);
+  for (std::string& argument : rest) pointers.push_back(argument.data());
+  argc = static_cast<int>(pointers.size());
+  pointers.push_back(nullptr);
+  argv = pointers.data();
+  return -1;
+}
+
+}  // namespace lacuna::bench

@@ -1,0 +1,28 @@
+// Flags of the benchmark programs, beside Google Benchmark's own.
+
+#ifndef LACUNA_BENCH_OPTIONS_H_
+#define LACUNA_BENCH_OPTIONS_H_
+
+#include <string>
+#include <vector>
+
+namespace lacuna::bench {
+
+struct Options {
+  std::string target;  // empty: the best
+  int threads = 1;
+  std::vector<std::string> schemes;  // empty: the program's own list
+  std::vector<std::string> peers;    // empty: all
+  double seconds = 2.0;              // time budget of a layer, all its engines together
+  bool smoke = false;
+  bool verbose = false;
+  bool no_peers = false;
+};
+
+// Takes our flags out of (argc, argv) and leaves Google Benchmark's. Returns the exit code if the program shall end
+// here (after --help or a bad flag), else -1.
+int ParseOptions(const std::string& description, int& argc, char**& argv, Options& options);
+
+}  // namespace lacuna::bench
+
+#endif  // LACUNA_BENCH_OPTIONS_H_

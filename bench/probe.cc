@@ -1,0 +1,168 @@
+#include "probe.h"
+
+#include <utility>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "probe.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lacuna::bench::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::ScalableTag<float>;
+
+// Enough chains to hide the latency of every FMA unit, few enough for the registers: 32 on AVX-512 and NEON, else 16.
+#if HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_NEON
+constexpr size_t kChains = 24;
+#else
+constexpr size_t kChains = 12;
+#endif
+
+template <size_t... kI>
+HWY_INLINE void FmaChains(size_t iterations, float* HWY_RESTRICT values, std::index_sequence<kI...>) {
+  const D d;
+  const auto factor = hn::Set(d, values[0]);
+  const auto addend = hn::Set(d, values[1]);
+  hn::Vec<D> chain[] = {hn::Set(d, static_cast<float>(kI))...};
+  for (size_t i = 0; i < iterations; ++i) {
+    ((chain[kI] = hn::MulAdd(chain[kI], factor, addend)), ...);
+  }
+  auto sum = hn::Zero(d);
+  ((sum = hn::Add(sum, chain[kI])), ...);
+  values[2] = hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+// values: {factor, addend, result}.
+void FmaLoop(size_t iterations, float* values) { FmaChains(iterations, values, std::make_index_sequence<kChains>()); }
+
+int64_t CompiledTarget() { return HWY_TARGET; }
+
+double FlopsPerIteration() { return 2.0 * static_cast<double>(kChains * hn::Lanes(D())); }
+
+template <size_t... kI>
+HWY_INLINE float SumChains(const float* HWY_RESTRICT values, size_t count, std::index_sequence<kI...>) {
+  const D d;
+  const size_t lanes = hn::Lanes(d);
+  hn::Vec<D> chain[] = {hn::Set(d, static_cast<float>(kI))...};
+  for (size_t i = 0; i + sizeof...(kI) * lanes <= count; i += sizeof...(kI) * lanes) {
+    ((chain[kI] = hn::Add(chain[kI], hn::Load(d, values + i + kI * lanes))), ...);
+  }
+  auto sum = hn::Zero(d);
+  ((sum = hn::Add(sum, chain[kI])), ...);
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+float ReadLoop(const float* values, size_t count) { return SumChains(values, count, std::make_index_sequence<8>()); }
+
+}  // namespace lacuna::bench::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+
+#include "lacuna/core/buffer.h"
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <functional>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace lacuna::bench {
+namespace {
+
+HWY_EXPORT(FmaLoop);
+HWY_EXPORT(FlopsPerIteration);
+HWY_EXPORT(ReadLoop);
+HWY_EXPORT(CompiledTarget);
+
+double Seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+// Halving and adding a half converges to 1: no denormals, no overflow. Volatile, so that nothing is known when
+// compiling.
+void RunFma(size_t iterations) {
+  volatile float half = 0.5f;
+  float values[3] = {half, half, 0.0f};
+  HWY_DYNAMIC_DISPATCH(FmaLoop)(iterations, values);
+  volatile float sink = values[2];
+  static_cast<void>(sink);
+}
+
+void RunFmaOnThreads(size_t iterations, int threads) {
+#ifdef _OPENMP
+  if (threads > 1) {
+#pragma omp parallel num_threads(threads)
+    RunFma(iterations);
+    return;
+  }
+#endif
+  static_cast<void>(threads);
+  RunFma(iterations);
+}
+
+}  // namespace
+
+double ProbeFlops(double seconds, int threads) {
+  // A first guess at 20 GFLOP/s; the second run then lasts as long as asked for.
+  const double flops = HWY_DYNAMIC_DISPATCH(FlopsPerIteration)();
+  static std::map<int64_t, double> rate;
+  double& guess = rate[HWY_DYNAMIC_DISPATCH(CompiledTarget)()];
+  if (guess == 0.0) {
+    constexpr size_t kFirst = 2000;
+    const double start = Seconds();
+    RunFma(kFirst);
+    guess = static_cast<double>(kFirst) * flops / std::max(Seconds() - start, 1e-7);
+  }
+  const auto iterations = static_cast<size_t>(std::max(guess * seconds / flops, 100.0));
+  const double start = Seconds();
+  RunFmaOnThreads(iterations, threads);
+  const double measured = static_cast<double>(iterations) * flops / std::max(Seconds() - start, 1e-9);
+  guess = measured;
+  return measured * threads;
+}
+
+double ProbeReadBandwidth(size_t bytes, double seconds) {
+  constexpr size_t kStep = 16 * 1024;  // a multiple of what one turn of the loop reads on any target
+  const size_t size = RoundUp(bytes, kStep);
+  Result<Buffer<float>> buffer = Buffer<float>::Make(size / sizeof(float));
+  if (!buffer.ok()) return 0.0;
+  volatile float sink = 0.0f;
+  double best = 0.0;
+  const double end = Seconds() + seconds;
+  sink = sink + HWY_DYNAMIC_DISPATCH(ReadLoop)(buffer->data(), buffer->size());
+  constexpr size_t kBytesPerTry = size_t{1} << 22;
+  const size_t repeats = std::max<size_t>(1, kBytesPerTry / size);
+  do {
+    const double start = Seconds();
+    for (size_t r = 0; r < repeats; ++r) sink = sink + HWY_DYNAMIC_DISPATCH(ReadLoop)(buffer->data(), buffer->size());
+    best = std::max(best, static_cast<double>(repeats * size) / std::max(Seconds() - start, 1e-9));
+  } while (Seconds() < end);
+  return best;
+}
+
+int64_t ProbeTarget() { return HWY_DYNAMIC_DISPATCH(CompiledTarget)(); }
+
+double PeakTracker::Probe() {
+  const double flops = ProbeFlops(kProbeSeconds, threads_);
+  fastest_.insert(std::upper_bound(fastest_.begin(), fastest_.end(), flops, std::greater<>()), flops);
+  if (fastest_.size() > kKept) fastest_.pop_back();
+  return flops;
+}
+
+double PeakTracker::Peak() const { return fastest_.empty() ? 0.0 : fastest_.back(); }
+
+double BandwidthTable::At(size_t bytes) {
+  constexpr size_t kSmallest = size_t{1} << 14;
+  constexpr size_t kLargest = size_t{1} << 28;
+  const size_t size = std::bit_ceil(std::clamp(bytes, kSmallest, kLargest));
+  double& bandwidth = measured_[size];
+  if (bandwidth == 0.0) bandwidth = ProbeReadBandwidth(size, /*seconds=*/0.05);
+  return bandwidth;
+}
+
+}  // namespace lacuna::bench
+
+#endif  // HWY_ONCE

@@ -1,0 +1,304 @@
+#include "report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <string_view>
+
+namespace lacuna::bench {
+namespace {
+
+bool IsLacuna(const Entry& entry) { return std::string_view(entry.engine.name).substr(0, 6) == "lacuna"; }
+bool IsOnednn(const Entry& entry) { return std::string_view(entry.engine.name).substr(0, 6) == "onednn"; }
+
+const Measurement* Find(const LayerRun& run, std::string_view scheme, std::string_view engine) {
+  for (size_t e = 0; run.measured() && e < run.entries().size(); ++e) {
+    const Entry& entry = run.entries()[e];
+    const Measurement& measurement = run.measurements()[e];
+    if (measurement.measured && entry.scheme == scheme && entry.engine.name == engine) return &measurement;
+  }
+  return nullptr;
+}
+
+// A peer that competes with lacuna under `scheme`: it has the same pruned weights, or the dense ones.
+struct Peer {
+  const Entry* entry = nullptr;
+  const Measurement* measurement = nullptr;
+};
+
+template <class Wanted>
+Peer FastestPeer(const LayerRun& run, std::string_view scheme, const Wanted& wanted) {
+  Peer best;
+  for (size_t e = 0; run.measured() && e < run.entries().size(); ++e) {
+    const Entry& entry = run.entries()[e];
+    const Measurement& measurement = run.measurements()[e];
+    if (!measurement.measured || IsLacuna(entry) || !wanted(entry)) continue;
+    if (entry.scheme != scheme && entry.scheme != "dense") continue;
+    if (best.measurement == nullptr || measurement.seconds < best.measurement->seconds) best = {&entry, &measurement};
+  }
+  return best;
+}
+
+Peer FastestPeer(const LayerRun& run, std::string_view scheme) {
+  return FastestPeer(run, scheme, [](const Entry&) { return true; });
+}
+
+// oneDNN's best of direct and Winograd.
+Peer FastestOnednn(const LayerRun& run, std::string_view scheme) { return FastestPeer(run, scheme, &IsOnednn); }
+
+template <class F>
+void ForEachEntry(const LayerRuns& runs, const F& f) {
+  for (const auto& run : runs) {
+    for (size_t e = 0; run->measured() && e < run->entries().size(); ++e) {
+      f(*run, run->entries()[e], run->measurements()[e]);
+    }
+  }
+}
+
+template <class Wanted, class Name>
+std::vector<std::string> Distinct(const LayerRuns& runs, const Wanted& wanted, const Name& name) {
+  std::vector<std::string> names;
+  ForEachEntry(runs, [&](const LayerRun&, const Entry& entry, const Measurement& measurement) {
+    if (!measurement.measured || !wanted(entry)) return;
+    if (std::find(names.begin(), names.end(), name(entry)) == names.end()) names.push_back(name(entry));
+  });
+  return names;
+}
+
+std::vector<std::string> PeerNames(const LayerRuns& runs) {
+  return Distinct(
+      runs, [](const Entry& entry) { return !IsLacuna(entry); },
+      [](const Entry& entry) { return std::string(entry.engine.name); });
+}
+
+std::vector<std::string> LacunaSchemes(const LayerRuns& runs) {
+  return Distinct(runs, &IsLacuna, [](const Entry& entry) { return entry.scheme; });
+}
+
+int Width(const std::string& name) { return std::max(8, static_cast<int>(name.size())); }
+
+void PrintMs(int width, const Measurement* measurement) {
+  if (measurement != nullptr) {
+    std::printf(" %*.3f", width, measurement->seconds * 1e3);
+  } else {
+    std::printf(" %*s", width, "-");
+  }
+}
+
+void PrintSpeedUp(const Measurement& lacuna, const Peer& peer) {
+  if (peer.measurement != nullptr) {
+    std::printf(" %7.2fx", peer.measurement->seconds / lacuna.seconds);
+  } else {
+    std::printf(" %8s", "-");
+  }
+}
+
+void PrintRow(const LayerRun& run, const std::string& scheme, const std::vector<std::string>& peers) {
+  const Measurement* lacuna = Find(run, scheme, "lacuna");
+  if (lacuna == nullptr) return;
+  std::printf("%-38s %-15s", run.Name().c_str(), scheme.c_str());
+  PrintMs(8, lacuna);
+  for (const std::string& name : peers) {
+    const Measurement* pruned = Find(run, scheme, name);
+    PrintMs(Width(name), pruned != nullptr ? pruned : Find(run, "dense", name));
+  }
+  const Peer best = FastestPeer(run, scheme);
+  std::printf("  %-15s", best.entry != nullptr ? best.entry->engine.name : "none");
+  PrintSpeedUp(*lacuna, best);
+  PrintSpeedUp(*lacuna, FastestOnednn(run, scheme));
+  std::printf(" %7.1f %5.1f%% %5.1f%% %4d-%d\n", lacuna->useful_flops / lacuna->seconds * 1e-9,
+              100.0 * lacuna->peak_fraction(), 100.0 * lacuna->roof_fraction(), lacuna->samples, lacuna->dropped);
+}
+
+class GeometricMean {
+ public:
+  void Add(double value, const LayerRun& run) {
+    log_sum_ += std::log(value);
+    ++count_;
+    if (value < lowest_) {
+      lowest_ = value;
+      where_ = run.Name();
+    }
+  }
+  double value() const { return count_ == 0 ? 0.0 : std::exp(log_sum_ / count_); }
+  int count() const { return count_; }
+  double lowest() const { return count_ == 0 ? 0.0 : lowest_; }
+  const std::string& where() const { return where_; }
+
+ private:
+  double log_sum_ = 0.0;
+  int count_ = 0;
+  double lowest_ = std::numeric_limits<double>::infinity();
+  std::string where_;
+};
+
+// The groups of layers that goals are set for.
+struct LayerGroup {
+  const char* title;
+  bool (*contains)(const LayerRun& run);
+};
+
+bool IsPointwise(const LayerRun& run) { return run.op() == "conv2d" && run.layer().kernel == Extents<3>{1, 1, 1}; }
+
+constexpr LayerGroup kGroups[] = {
+    {"VGG-16 after conv1_1",
+     [](const LayerRun& run) {
+       return run.op() == "conv2d" && run.layer().network == std::string_view("vgg16") &&
+              run.layer().name != std::string_view("conv1_1");
+     }},
+    {"ResNet-50 1x1",
+     [](const LayerRun& run) { return IsPointwise(run) && run.layer().network == std::string_view("resnet50"); }},
+    {"ResNet-50 3x3",
+     [](const LayerRun& run) {
+       return run.op() == "conv2d" && run.layer().kernel == Extents<3>{1, 3, 3} &&
+              run.layer().network == std::string_view("resnet50");
+     }},
+    {"MobileNet-V2 1x1",
+     [](const LayerRun& run) { return IsPointwise(run) && run.layer().network == std::string_view("mobilenet_v2"); }},
+    {"BERT base, activations [K, N]",
+     [](const LayerRun& run) { return run.op() == "gemm" && run.layer().network == std::string_view("bert_base"); }},
+    {"BERT base, activations [N, K]",
+     [](const LayerRun& run) { return run.op() == "gemm_nk" && run.layer().network == std::string_view("bert_base"); }},
+};
+
+void PrintMean(const GeometricMean& mean) {
+  if (mean.count() == 0) {
+    std::printf(" %7s %7s", "-", "-");
+  } else {
+    std::printf(" %7.3f %7.3f", mean.value(), mean.lowest());
+  }
+}
+
+// What a group of layers adds up to under one scheme.
+struct GroupFigures {
+  int layers = 0;   // measured
+  int members = 0;  // in this run at all
+  GeometricMean peak, roof, best, onednn, direct;
+  double seconds = 0.0;
+  double pack_seconds = 0.0;
+  double storage_ratio = 0.0;  // the largest
+
+  void Add(const LayerRun& run, const std::string& scheme) {
+    ++members;
+    const Measurement* lacuna = Find(run, scheme, "lacuna");
+    if (lacuna == nullptr) return;
+    ++layers;
+    seconds += lacuna->seconds;
+    pack_seconds += lacuna->pack_seconds;
+    storage_ratio = std::max(storage_ratio, lacuna->storage_ratio);
+    peak.Add(lacuna->peak_fraction(), run);
+    roof.Add(lacuna->roof_fraction(), run);
+    const auto add_speed_up = [&](GeometricMean& mean, const Measurement* peer) {
+      if (peer != nullptr) mean.Add(peer->seconds / lacuna->seconds, run);
+    };
+    add_speed_up(best, FastestPeer(run, scheme).measurement);
+    add_speed_up(onednn, FastestOnednn(run, scheme).measurement);
+    add_speed_up(direct, Find(run, "dense", "onednn_direct"));
+  }
+};
+
+void PrintGroup(const LayerRuns& runs, const LayerGroup& group, const std::string& scheme) {
+  GroupFigures figures;
+  for (const auto& run : runs) {
+    if (group.contains(*run)) figures.Add(*run, scheme);
+  }
+  if (figures.layers == 0) return;
+  std::printf("%-28s %-15s %2d of %2d", group.title, scheme.c_str(), figures.layers, figures.members);
+  for (const GeometricMean* mean : {&figures.peak, &figures.roof, &figures.best, &figures.onednn, &figures.direct}) {
+    PrintMean(*mean);
+  }
+  std::printf(" %9.3f %9.1f %7.3f  %s\n", figures.seconds * 1e3, figures.pack_seconds * 1e3, figures.storage_ratio,
+              figures.onednn.where().c_str());
+}
+
+void PrintThreads(const LayerRuns& runs) {
+  GeometricMean scaling;
+  bool identical = true;
+  std::string name;
+  ForEachEntry(runs, [&](const LayerRun& run, const Entry& entry, const Measurement& measurement) {
+    if (entry.engine.threads <= 1 || !measurement.measured) return;
+    name = entry.engine.name;
+    identical = identical && measurement.bit_identical;
+    const Measurement* one = Find(run, entry.scheme, "lacuna");
+    if (one == nullptr) return;
+    std::printf("%-60s %6.3fx%s\n", run.NameOf(entry).c_str(), one->seconds / measurement.seconds,
+                measurement.bit_identical ? "" : "  DIFFERS from one thread");
+    scaling.Add(one->seconds / measurement.seconds, run);
+  });
+  if (scaling.count() == 0) return;
+  std::printf("%s over lacuna: geometric mean %.3fx, lowest %.3fx (%s); results %s\n", name.c_str(), scaling.value(),
+              scaling.lowest(), scaling.where().c_str(), identical ? "bit-identical" : "DIFFER");
+}
+
+}  // namespace
+
+void PrintLayers(const LayerRuns& runs) {
+  const std::vector<std::string> peers = PeerNames(runs);
+  const std::vector<std::string> schemes = LacunaSchemes(runs);
+  if (schemes.empty()) return;
+  std::printf(
+      "\nms, medians; speed-ups of lacuna over the best peer and over the best of oneDNN; useful GFLOP/s; fractions\n");
+  std::printf("%-38s %-15s %8s", "layer", "scheme", "lacuna");
+  for (const std::string& name : peers) std::printf(" %*s", Width(name), name.c_str());
+  std::printf("  %-15s %8s %8s %7s %6s %6s samples-dropped\n", "best peer", "over it", "onednn", "GFLOP/s", "peak",
+              "roof");
+  for (const auto& run : runs) {
+    for (const std::string& scheme : schemes) PrintRow(*run, scheme, peers);
+  }
+}
+
+void PrintSummary(const LayerRuns& runs) {
+  const std::vector<std::string> schemes = LacunaSchemes(runs);
+  if (schemes.empty()) return;
+  std::printf(
+      "\nGroups of layers: geometric mean and lowest of lacuna's fraction of FMA peak and of roof, and of its speed-up "
+      "over\n"
+      "the best peer, over oneDNN's best and over onednn_direct; ms and packing ms of all layers; stored bytes per "
+      "byte of\n"
+      "weights, at most; the layer where oneDNN comes closest\n");
+  std::printf("%-28s %-15s %8s %15s %15s %15s %15s %15s %9s %9s %7s\n", "group", "scheme", "layers", "peak", "roof",
+              "best peer", "oneDNN", "onednn_direct", "ms", "pack ms", "stored");
+  for (const LayerGroup& group : kGroups) {
+    for (const std::string& scheme : schemes) PrintGroup(runs, group, scheme);
+  }
+  PrintThreads(runs);
+}
+
+void PrintDetails(const LayerRuns& runs) {
+  ForEachEntry(runs, [](const LayerRun& run, const Entry& entry, const Measurement& measurement) {
+    const std::string& text = measurement.error.empty() ? measurement.detail : measurement.error;
+    if (!text.empty()) std::printf("%s: %s\n", run.NameOf(entry).c_str(), text.c_str());
+  });
+}
+
+int PrintFaults(const LayerRuns& runs, RunContext& context, bool check_peak) {
+  // Timer noise. More than that above the peak means that the clock, the FLOP count or the output is wrong.
+  constexpr double kTolerance = 1.02;
+  // Of all tile sizes in use F(6x6, 3x3) multiplies least: 64 times for 36 outputs of 9 taps.
+  constexpr double kWinogradReduction = 36.0 * 9.0 / 64.0;
+  int faults = 0;
+  ForEachEntry(runs, [&](const LayerRun& run, const Entry& entry, const Measurement& measurement) {
+    const std::string name = run.NameOf(entry);
+    if (!measurement.measured) {
+      if (measurement.absent) return;
+      std::fprintf(stderr, "FAULT %s: %s\n", name.c_str(), measurement.error.c_str());
+      ++faults;
+      return;
+    }
+    if (!measurement.bit_identical) {
+      std::fprintf(stderr, "FAULT %s: the output differs from that of one thread\n", name.c_str());
+      ++faults;
+    }
+    if (!check_peak) return;
+    const double flops = measurement.necessary_flops / (entry.engine.winograd ? kWinogradReduction : 1.0);
+    const double peak = context.sampler.PeakFlops(entry.engine.threads);
+    if (flops / measurement.seconds <= kTolerance * peak) return;
+    std::fprintf(stderr, "VOID %s: %.1f GFLOP/s of arithmetic, the measured peak is %.1f\n", name.c_str(),
+                 flops / measurement.seconds * 1e-9, peak * 1e-9);
+    ++faults;
+  });
+  return faults;
+}
+
+}  // namespace lacuna::bench

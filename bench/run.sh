@@ -1,0 +1,43 @@
+#!/bin/bash
+# Usage: bench/run.sh [FILTER] [FLAG...]
+# Builds the benchmarks (preset release), measures peak_bench, conv2d_bench and gemm_bench one after the other on one
+# core, prints their reports and writes Google Benchmark's JSON to build/bench/. FILTER is a regular expression over
+# names like conv2d/vgg16.conv3_2/bcr_col-8x/lacuna; flags, say --target=avx2, go to conv2d_bench and gemm_bench.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cmake/install-debian.sh cmake ninja-build g++-12 libhwy-dev libbenchmark-dev libcli11-dev \
+  libdnnl-dev libxnnpack-dev libpthreadpool-dev libcpuinfo-dev libopenblas-dev libeigen3-dev libxsmm-dev
+
+filter=.
+if [[ $# -gt 0 && $1 != -* ]]; then
+  filter=$1
+  shift
+fi
+
+cmake --preset release -DLACUNA_BUILD_TESTS=OFF -DLACUNA_BUILD_EXAMPLES=OFF >/dev/null
+cmake --build --preset release --target peak_bench conv2d_bench gemm_bench
+
+# One core, so that the samples of one engine do not migrate away from its caches; more if the flags ask for threads.
+pin=()
+if command -v taskset >/dev/null && [[ " $* " != *" --threads"* ]]; then
+  pin=(taskset -c "$(($(nproc) - 1))")
+fi
+
+out=build/bench
+mkdir -p "$out"
+rm -f "$out"/*.json
+"${pin[@]}" build/release/bench/peak_bench --benchmark_out="$out/peak.json"
+status=0
+for program in conv2d gemm; do
+  # A program without a benchmark that matches is not asked.
+  if build/release/bench/"${program}_bench" --benchmark_filter="$filter" --benchmark_list_tests "$@" \
+    >/dev/null 2>&1; then
+    echo
+    "${pin[@]}" build/release/bench/"${program}_bench" --benchmark_filter="$filter" \
+      --benchmark_out="$out/$program.json" "$@" || status=$?
+  fi
+done
+echo
+echo "JSON:" "$out"/*.json
+exit "$status"

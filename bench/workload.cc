@@ -1,0 +1,126 @@
+#include "workload.h"
+
+#include "lacuna/core/view.h"
+#include "lacuna/prune/bcr.h"
+#include "lacuna/prune/scheme.h"
+#include "lacuna/reference/convolution.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+
+namespace lacuna::bench {
+namespace {
+
+void FillGaussian(std::span<float> values, float deviation, uint32_t seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> gaussian(0.0f, deviation);
+  for (float& value : values) value = gaussian(generator);
+}
+
+Result<WeightSet> Prune(const DenseWeights<float>& dense, const std::string& name, int64_t taps) {
+  LACUNA_ASSIGN_OR_RETURN(scheme, prune::ParseScheme(name));
+  LACUNA_ASSIGN_OR_RETURN(spec, prune::BcrSpecOf(scheme, taps));
+  LACUNA_ASSIGN_OR_RETURN(pruned, prune::ProjectBcr(dense, spec));
+  LACUNA_ASSIGN_OR_RETURN(expanded, pruned.ToDense());
+  return WeightSet{name, std::move(expanded), std::move(pruned)};
+}
+
+// The output channels that are verified: spread over the layer, few enough for naive loops.
+std::vector<int64_t> ChannelsToVerify(const ConvShape<2>& shape) {
+  constexpr double kMultiplyAdds = 32e6;
+  const double each = shape.dense_flops() / 2.0 / static_cast<double>(shape.out_channels);
+  const auto count =
+      std::min(shape.out_channels, std::clamp<int64_t>(static_cast<int64_t>(kMultiplyAdds / each), 2, 16));
+  std::vector<int64_t> channels;
+  for (int64_t i = 0; i < count; ++i) {
+    channels.push_back(count == 1 ? 0 : i * (shape.out_channels - 1) / (count - 1));
+  }
+  return channels;
+}
+
+}  // namespace
+
+const WeightSet& Workload::Find(const std::string& scheme) const {
+  for (const WeightSet& set : weights) {
+    if (set.scheme == scheme) return set;
+  }
+  return weights.front();
+}
+
+Problem Workload::ProblemOf(const WeightSet& set, bool channels_last) const {
+  return {.shape = shape,
+          .channels_last = channels_last,
+          .weights = set.dense.values(),
+          .pruned = set.pruned ? &*set.pruned : nullptr,
+          .input = input};
+}
+
+Result<Workload> MakeWorkload(const ConvShape<2>& shape, std::span<const std::string> schemes) {
+  LACUNA_RETURN_IF_ERROR(shape.Validate());
+  Workload workload{.shape = shape, .input = {}, .weights = {}};
+  workload.input.resize(static_cast<size_t>(shape.input_elements()));
+  FillGaussian(workload.input, 1.0f, /*seed=*/1);
+  LACUNA_ASSIGN_OR_RETURN(dense, DenseWeights<float>::Zeros(MatrixShapeOf(shape)));
+  FillGaussian(dense.mutable_values(), std::sqrt(2.0f / static_cast<float>(shape.depth())), /*seed=*/2);
+  std::vector<WeightSet> pruned;
+  for (const std::string& scheme : schemes) {
+    if (scheme == "dense") continue;
+    LACUNA_ASSIGN_OR_RETURN(set, Prune(dense, scheme, shape.taps()));
+    pruned.push_back(std::move(set));
+  }
+  workload.weights.push_back({"dense", std::move(dense), std::nullopt});
+  for (WeightSet& set : pruned) workload.weights.push_back(std::move(set));
+  return workload;
+}
+
+Status Verify(const Problem& problem, std::span<const float> output) {
+  const ConvShape<2>& shape = problem.shape;
+  const int64_t pixels = shape.positions();
+  const double roundings = 4.0 * static_cast<double>(shape.depth()) + 64.0;
+  const double unit = 0.5 * static_cast<double>(std::numeric_limits<float>::epsilon());
+  const double gamma = roundings * unit / (1.0 - roundings * unit);
+  std::vector<float> expected(static_cast<size_t>(pixels));
+  std::vector<double> magnitude(expected.size());
+  ConvShape<2> one = shape;  // one output channel and the input channels of its group
+  one.in_channels = shape.channels_per_group();
+  one.out_channels = one.groups = 1;
+  const Extents<4> x_extent{1, one.in_channels, shape.input[0], shape.input[1]};
+  const Extents<4> y_extent{1, 1, shape.output(0), shape.output(1)};
+  for (const int64_t oc : ChannelsToVerify(shape)) {
+    const int64_t first_channel = oc / shape.rows_per_group() * shape.channels_per_group();
+    const float* x = problem.input.data() + first_channel * shape.input[0] * shape.input[1];
+    const auto filter =
+        problem.weights.subspan(static_cast<size_t>(oc * shape.depth()), static_cast<size_t>(shape.depth()));
+    LACUNA_RETURN_IF_ERROR(reference::Convolution<2>(one, filter, {}, TensorView<const float, 4>::Planar(x, x_extent),
+                                                     TensorView<float, 4>::Planar(expected.data(), y_extent), {},
+                                                     TensorView<double, 4>::Planar(magnitude.data(), y_extent)));
+    const float* y = output.data() + oc * pixels;
+    for (size_t p = 0; p < expected.size(); ++p) {
+      const double error = std::abs(static_cast<double>(y[p]) - static_cast<double>(expected[p]));
+      if (error <= gamma * magnitude[p]) continue;  // false for NaN
+      return Status::Make(StatusCode::kDataLoss, "wrong output: channel %lld, pixel %zu is %g, must be %g within %g",
+                          static_cast<long long>(oc), p, static_cast<double>(y[p]), static_cast<double>(expected[p]),
+                          gamma * magnitude[p]);
+    }
+  }
+  return Status();
+}
+
+double FractionInside(const ConvShape<2>& shape) {
+  double fraction = 1.0;
+  for (int axis = 0; axis < 2; ++axis) {
+    int64_t inside = 0;
+    for (int64_t o = 0; o < shape.output(axis); ++o) {
+      for (int64_t k = 0; k < shape.kernel[axis]; ++k) {
+        const int64_t i = o * shape.stride[axis] + k * shape.dilation[axis] - shape.pad_begin[axis];
+        inside += i >= 0 && i < shape.input[axis] ? 1 : 0;
+      }
+    }
+    fraction *= static_cast<double>(inside) / static_cast<double>(shape.output(axis) * shape.kernel[axis]);
+  }
+  return fraction;
+}
+
+}  // namespace lacuna::bench

@@ -1,0 +1,51 @@
+// Workload: the weights and the input of one layer, dense and pruned.
+
+#ifndef LACUNA_BENCH_WORKLOAD_H_
+#define LACUNA_BENCH_WORKLOAD_H_
+
+#include "lacuna/core/status.h"
+#include "lacuna/format/bcr.h"
+#include "lacuna/format/dense.h"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine.h"
+
+namespace lacuna::bench {
+
+// One set of weights of a layer. Movable; a Problem that refers to it must not outlive it.
+struct WeightSet {
+  std::string scheme;
+  DenseWeights<float> dense;
+  std::optional<BcrWeights<float>> pruned;
+
+  int64_t nnz() const { return pruned ? pruned->nnz() : dense.nnz(); }
+  size_t StorageBytes() const { return pruned ? pruned->StorageBytes() : dense.StorageBytes(); }
+};
+
+struct Workload {
+  ConvShape<2> shape;
+  std::vector<float> input;        // planar
+  std::vector<WeightSet> weights;  // the first is dense, whether asked for or not
+
+  const WeightSet& Find(const std::string& scheme) const;
+  Problem ProblemOf(const WeightSet& set, bool channels_last) const;
+};
+
+// Gaussian weights and inputs from a fixed seed, weights scaled by sqrt(2 / K) as He et al. do, pruned by the library's
+// own projections under every scheme of `schemes`.
+Result<Workload> MakeWorkload(const ConvShape<2>& shape, std::span<const std::string> schemes);
+
+// Ok if `output` (planar) is the convolution of the problem within the bound gamma_n * sum |w| |x| of n = 4 K + 64
+// roundings, loose enough for Winograd, over all pixels of a few output channels.
+Status Verify(const Problem& problem, std::span<const float> output);
+
+// Multiply-adds that meet an input and not padding, over all multiply-adds.
+double FractionInside(const ConvShape<2>& shape);
+
+}  // namespace lacuna::bench
+
+#endif  // LACUNA_BENCH_WORKLOAD_H_
