@@ -1,0 +1,186 @@
+#include "graph/executor.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <new>
+
+#include "graph/layer_selection.h"
+#include "graph/memory_plan.h"
+#include "graph/shape_inference.h"
+
+namespace graph {
+namespace {
+
+// A larger arena is taken for damage in the file rather than a network.
+constexpr size_t kMaxArenaBytes = size_t{1} << 32;
+
+}  // namespace
+
+// Builds the steps, then gives every value its place.
+class Compiler {
+ public:
+  Compiler(const Graph& graph, const CompileOptions& options) : graph_(graph), options_(options) {}
+
+  Result<Network> Compile() {
+    LACUNA_ASSIGN_OR_RETURN(threads, Threads::Make(options_.threads));
+    Network network(graph_, std::move(threads));
+    LACUNA_ASSIGN_OR_RETURN(shapes, InferShapes(graph_, options_.max_elements));
+    shapes_ = std::move(shapes);
+    LACUNA_ASSIGN_OR_RETURN(layers, FuseLayers(graph_, shapes_));
+    LACUNA_RETURN_IF_ERROR(MakeSteps(layers, network));
+    LACUNA_RETURN_IF_ERROR(PlaceValues(network));
+    LACUNA_RETURN_IF_ERROR(AllocateWorkspace(network));
+    return network;
+  }
+
+ private:
+  // Follows views to the value that owns the memory.
+  const std::string& Owner(const std::string& value) const {
+    const auto found = viewed_.find(value);
+    return found == viewed_.end() ? value : found->second;
+  }
+
+  Status MakeSteps(const std::vector<Layer>& layers, Network& network) {
+    LACUNA_ASSIGN_OR_RETURN(selection, LayerSelection::Make(options_.layers, !options_.prune_first));
+    for (const Layer& layer : layers) {
+      if (IsView(*layer.node)) {
+        viewed_[layer.output] = Owner(layer.node->inputs[0]);
+        continue;
+      }
+      StepContext context{.graph = graph_, .shapes = shapes_, .layer = layer};
+      context.stored = options_.stored;
+      context.reference = options_.reference;
+      LACUNA_ASSIGN_OR_RETURN(matrix, WeightMatrixOf(graph_, shapes_, *layer.node));
+      if (matrix.has_value() && selection.Selects(*layer.node, *matrix)) context.scheme = options_.scheme;
+      LACUNA_ASSIGN_OR_RETURN(step, MakeStep(context));
+      LayerInfo info;
+      info.name = layer.node->name;
+      info.op = layer.node->op;
+      for (const Node* node : layer.fused) info.fused.push_back(node->name);
+      if (!step->inputs().empty()) info.input = shapes_.at(step->inputs()[0]);
+      info.output = context.OutputShape();
+      info.weights = step->weight_info();
+      network.layers_.push_back(std::move(info));
+      network.schedule_.push_back({std::move(step), {}, nullptr});
+      made_.push_back(layer.output);
+    }
+    return Status();
+  }
+
+  Status PlaceValues(Network& network) {
+    const int steps = static_cast<int>(network.schedule_.size());
+    for (const ValueInfo& input : graph_.inputs) AddValue(input.name, -1, steps);  // the caller's to fill once
+    for (int i = 0; i < steps; ++i) {
+      AddValue(made_[static_cast<size_t>(i)], i, i);
+      for (const std::string& input : network.schedule_[static_cast<size_t>(i)].step->inputs()) Extend(input, i);
+    }
+    for (const std::string& output : graph_.outputs) {
+      const Tensor* constant = graph_.Constant(Owner(output));
+      if (constant != nullptr && constant->type != ElementType::kFloat) {
+        return Status::Make(StatusCode::kUnsupported, "graph output '%s' has integer elements, supported is FLOAT",
+                            output.c_str());
+      }
+      Extend(output, steps);
+    }
+    const MemoryPlan plan = PlanMemory(lifetimes_);
+    if (plan.bytes > kMaxArenaBytes) {
+      return Status::InvalidArgument("the network's values need %zu bytes, the limit is %zu", plan.bytes,
+                                     kMaxArenaBytes);
+    }
+    LACUNA_ASSIGN_OR_RETURN(arena, lacuna::Buffer<std::byte>::Make(plan.bytes));
+    network.arena_ = std::move(arena);
+    for (const auto& [name, index] : index_) {
+      memory_[name] = reinterpret_cast<float*>(network.arena_.data() + plan.offset[index]);
+    }
+    Connect(network);
+    return Status();
+  }
+
+  void AddValue(const std::string& name, int first, int last) {
+    index_[name] = lifetimes_.size();
+    lifetimes_.push_back({static_cast<size_t>(Elements(shapes_.at(name))) * sizeof(float), first, last});
+  }
+
+  void Extend(const std::string& value, int step) {
+    const auto found = index_.find(Owner(value));
+    if (found == index_.end()) return;  // a constant
+    int& last = lifetimes_[found->second].last;
+    last = std::max(last, step);
+  }
+
+  const float* Memory(const std::string& value) const {
+    const std::string& owner = Owner(value);
+    const auto found = memory_.find(owner);
+    return found != memory_.end() ? found->second : graph_.Constant(owner)->floats.data();
+  }
+
+  void Connect(Network& network) const {
+    for (size_t i = 0; i < network.schedule_.size(); ++i) {
+      Network::Scheduled& scheduled = network.schedule_[i];
+      for (const std::string& input : scheduled.step->inputs()) scheduled.inputs.push_back(Memory(input));
+      scheduled.output = memory_.at(made_[i]);
+    }
+    for (const ValueInfo& input : graph_.inputs) {
+      network.inputs_.emplace_back(memory_.at(input.name), static_cast<size_t>(Elements(input.shape)));
+    }
+    for (const std::string& output : graph_.outputs) {
+      const Shape& shape = shapes_.at(output);
+      network.outputs_.emplace_back(Memory(output), static_cast<size_t>(Elements(shape)));
+      network.output_shapes_.push_back(shape);
+    }
+  }
+
+  Status AllocateWorkspace(Network& network) const {
+    size_t bytes = 0;
+    for (const Network::Scheduled& scheduled : network.schedule_) {
+      bytes = std::max(bytes, scheduled.step->WorkspaceBytes(options_.threads));
+    }
+    LACUNA_ASSIGN_OR_RETURN(workspace, lacuna::Buffer<std::byte>::Make(bytes));
+    network.workspace_ = std::move(workspace);
+    return Status();
+  }
+
+  const Graph& graph_;
+  const CompileOptions& options_;
+  Shapes shapes_;
+  std::map<std::string, std::string> viewed_;  // value -> the value whose memory it shares
+  std::vector<std::string> made_;              // the output of each step
+  std::map<std::string, size_t> index_;        // into lifetimes_
+  std::vector<Lifetime> lifetimes_;
+  std::map<std::string, float*> memory_;
+};
+
+Result<Network> Network::Compile(const Graph& graph, const CompileOptions& options) {
+  try {
+    return Compiler(graph, options).Compile();
+  } catch (const std::bad_alloc&) {
+    return Status::OutOfMemory("Network::Compile", 0);
+  }
+}
+
+Status Network::Run(std::span<double> layer_ms) {
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point before = Clock::now();
+  for (size_t i = 0; i < schedule_.size(); ++i) {
+    LACUNA_RETURN_IF_ERROR(schedule_[i].step->Run(Args(schedule_[i])));
+    if (layer_ms.empty()) continue;
+    const Clock::time_point after = Clock::now();
+    layer_ms[i] = std::chrono::duration<double, std::milli>(after - before).count();
+    before = after;
+  }
+  return Status();
+}
+
+Result<std::vector<LayerError>> Network::Verify() {
+  std::vector<LayerError> errors;
+  for (size_t i = 0; i < schedule_.size(); ++i) {
+    LACUNA_RETURN_IF_ERROR(schedule_[i].step->Run(Args(schedule_[i])));
+    if (layers_[i].weights == nullptr) continue;
+    LACUNA_ASSIGN_OR_RETURN(over_bound, schedule_[i].step->ErrorOverBound(Args(schedule_[i])));
+    errors.push_back({layers_[i].name, over_bound});
+  }
+  return errors;
+}
+
+}  // namespace graph

@@ -1,0 +1,97 @@
+// Network: a graph compiled into steps over one arena.
+
+#ifndef LACUNA_EXAMPLES_GRAPH_EXECUTOR_H_
+#define LACUNA_EXAMPLES_GRAPH_EXECUTOR_H_
+
+#include "lacuna/core/buffer.h"
+#include "lacuna/prune/scheme.h"
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "graph/step.h"
+#include "graph/threads.h"
+
+namespace graph {
+
+struct CompileOptions {
+  lacuna::prune::Scheme scheme{};  // of the layers that `layers` selects
+  bool stored = false;             // schemes come from the model's metadata, whatever `scheme` and `layers` say
+  std::string layers{};            // a regular expression searched in node and weight names; empty: every Conv
+  bool prune_first = false;        // the first Conv has few weights and hurts most; it stays dense unless this is set
+  bool reference = false;          // Conv, Gemm and MatMul run lacuna's naive double-precision loops
+  size_t threads = 1;
+  int64_t max_elements = kMaxTensorElements;  // of any one value
+};
+
+struct LayerInfo {
+  std::string name;
+  std::string op;
+  std::vector<std::string> fused;  // nodes that run in this layer's epilogue
+  Shape input;                     // empty for a layer without one
+  Shape output;
+  const WeightInfo* weights = nullptr;  // null for layers without weights
+};
+
+struct LayerError {
+  std::string name;
+  double over_bound;  // the largest |difference| from the reference, in units of what rounding allows
+};
+
+// Not thread-safe: a network owns the memory that it runs in.
+class Network {
+ public:
+  // `graph` is viewed and outlives the network. Errors name the node; kOutOfMemory if the arena cannot be allocated.
+  static Result<Network> Compile(const Graph& graph, const CompileOptions& options = {});
+
+  size_t input_count() const { return inputs_.size(); }
+  const ValueInfo& input_info(size_t i) const { return graph_->inputs[i]; }
+  // Filled by the caller before Run, which leaves it untouched.
+  std::span<float> input(size_t i) { return inputs_[i]; }
+  size_t output_count() const { return outputs_.size(); }
+  const Shape& output_shape(size_t i) const { return output_shapes_[i]; }
+  // What the last Run computed.
+  std::span<const float> output(size_t i) const { return outputs_[i]; }
+
+  const std::vector<LayerInfo>& layers() const { return layers_; }
+  size_t arena_bytes() const { return arena_.size(); }
+  size_t workspace_bytes() const { return workspace_.size(); }
+
+  // If `layer_ms` is not empty it receives the wall time of each layer in milliseconds. Preconditions: its size is
+  // layers().size() or 0.
+  Status Run(std::span<double> layer_ms = {});
+
+  // Runs and compares each layer that has weights with lacuna::reference on that layer's own input.
+  Result<std::vector<LayerError>> Verify();
+
+ private:
+  struct Scheduled {
+    std::unique_ptr<Step> step;
+    std::vector<const float*> inputs;
+    float* output;
+  };
+  friend class Compiler;
+
+  explicit Network(const Graph& graph, Threads threads) : graph_(&graph), threads_(std::move(threads)) {}
+  StepArgs Args(const Scheduled& scheduled) {
+    return {scheduled.inputs, scheduled.output, {workspace_.data(), workspace_.size()}, threads_};
+  }
+
+  const Graph* graph_;
+  Threads threads_;
+  lacuna::Buffer<std::byte> arena_;
+  lacuna::Buffer<std::byte> workspace_;
+  std::vector<Scheduled> schedule_;
+  std::vector<LayerInfo> layers_;
+  std::vector<std::span<float>> inputs_;
+  std::vector<std::span<const float>> outputs_;
+  std::vector<Shape> output_shapes_;
+};
+
+}  // namespace graph
+
+#endif  // LACUNA_EXAMPLES_GRAPH_EXECUTOR_H_

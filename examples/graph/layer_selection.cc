@@ -1,0 +1,23 @@
+#include "graph/layer_selection.h"
+
+namespace graph {
+
+Result<LayerSelection> LayerSelection::Make(const std::string& layers, bool skip_first) {
+  LayerSelection selection;
+  selection.skip_first_ = skip_first;
+  try {
+    if (!layers.empty()) selection.pattern_.emplace(layers);
+  } catch (const std::regex_error& error) {
+    return Status::InvalidArgument("layers is '%s', no regular expression: %s", layers.c_str(), error.what());
+  }
+  return selection;
+}
+
+bool LayerSelection::Selects(const Node& node, const WeightMatrix& matrix) {
+  const bool first = node.op == "Conv" && convolutions_++ == 0;
+  if (first && skip_first_) return false;
+  if (!pattern_.has_value()) return node.op == "Conv";
+  return std::regex_search(node.name, *pattern_) || std::regex_search(matrix.initializer, *pattern_);
+}
+
+}  // namespace graph

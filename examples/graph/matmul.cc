@@ -1,0 +1,120 @@
+// MatMul and Gemm of two computed operands: plain loops, for completeness rather than speed.
+
+#include <algorithm>
+
+#include "graph/attributes.h"
+#include "graph/shape_inference.h"
+#include "graph/step.h"
+
+namespace graph {
+namespace {
+
+// A stack of matrices that may be read transposed.
+struct Operand {
+  int64_t row_stride = 0, column_stride = 0;
+  std::vector<int64_t> offset;  // of the matrix in each product of the stack
+
+  Operand(int64_t rows, int64_t columns, bool transposed)
+      : row_stride(transposed ? 1 : columns), column_stride(transposed ? rows : 1), offset{0} {}
+};
+
+// Where each of the broadcast `stack` products finds its matrix of `elements` elements.
+std::vector<int64_t> StackOffsets(const Shape& stack, const Shape& own, int64_t elements) {
+  std::vector<int64_t> offsets(static_cast<size_t>(Elements(stack)));
+  for (size_t i = 0; i < offsets.size(); ++i) {
+    auto rest = static_cast<int64_t>(i);
+    int64_t stride = elements;
+    for (size_t axis = 0; axis < own.size(); ++axis) {  // from the last axis
+      const int64_t extent = own[own.size() - 1 - axis];
+      offsets[i] += (extent == 1 ? 0 : rest % stack[stack.size() - 1 - axis]) * stride;
+      rest /= stack[stack.size() - 1 - axis];
+      stride *= extent;
+    }
+  }
+  return offsets;
+}
+
+// y = alpha * a b + beta * c, where c is empty or has the strides of a broadcast.
+class MatMulStep : public Step {
+ public:
+  struct Parameters {
+    int64_t m, k, n;
+    Operand a, b;
+    float alpha = 1.0f, beta = 0.0f;
+    int64_t c_row_stride = 0, c_column_stride = 0;
+  };
+
+  MatMulStep(std::vector<std::string> inputs, Parameters parameters)
+      : Step(std::move(inputs)), p_(std::move(parameters)) {}
+
+  Status Run(const StepArgs& args) const override {
+    for (size_t i = 0; i < p_.a.offset.size(); ++i) {
+      const float* a = args.inputs[0] + p_.a.offset[i];
+      const float* b = args.inputs[1] + p_.b.offset[i];
+      float* y = args.output + static_cast<int64_t>(i) * p_.m * p_.n;
+      args.threads.parallel_ranges(p_.m, [&](size_t, int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row) {
+          Row(a + row * p_.a.row_stride, b, args.inputs.size() > 2 ? args.inputs[2] + row * p_.c_row_stride : nullptr,
+              y + row * p_.n);
+        }
+      });
+    }
+    return Status();
+  }
+
+ private:
+  void Row(const float* a, const float* b, const float* c, float* __restrict y) const {
+    std::fill_n(y, p_.n, 0.0f);
+    for (int64_t k = 0; k < p_.k; ++k) {
+      const float factor = p_.alpha * a[k * p_.a.column_stride];
+      const float* __restrict row = b + k * p_.b.row_stride;
+      for (int64_t n = 0; n < p_.n; ++n) y[n] += factor * row[n * p_.b.column_stride];
+    }
+    if (c == nullptr) return;
+    for (int64_t n = 0; n < p_.n; ++n) y[n] += p_.beta * c[n * p_.c_column_stride];
+  }
+
+  Parameters p_;
+};
+
+StepResult MakeGemmStep(const StepContext& context) {
+  const Node& node = *context.layer.node;
+  LACUNA_ASSIGN_OR_RETURN(alpha, FloatAttribute(node, "alpha", 1.0f));
+  LACUNA_ASSIGN_OR_RETURN(beta, FloatAttribute(node, "beta", 1.0f));
+  LACUNA_ASSIGN_OR_RETURN(trans_a, IntAttribute(node, "transA", 0));
+  LACUNA_ASSIGN_OR_RETURN(trans_b, IntAttribute(node, "transB", 0));
+  const Shape& y = context.OutputShape();
+  const int64_t k = context.InputShape(0)[trans_a ? 0 : 1];
+  MatMulStep::Parameters parameters{y[0],  k,   y[1], Operand(y[0], k, trans_a != 0), Operand(k, y[1], trans_b != 0),
+                                    alpha, beta};
+  std::vector<std::string> inputs(node.inputs.begin(), node.inputs.begin() + 2);
+  if (node.HasInput(2)) {
+    inputs.push_back(node.inputs[2]);
+    Shape c = context.InputShape(2);
+    while (c.size() < 2) c.insert(c.begin(), 1);
+    parameters.c_row_stride = c[0] == 1 ? 0 : c[1];
+    parameters.c_column_stride = c[1] == 1 ? 0 : 1;
+  }
+  return std::unique_ptr<Step>(new MatMulStep(std::move(inputs), std::move(parameters)));
+}
+
+}  // namespace
+
+StepResult MakeMatMulStep(const StepContext& context) {
+  const Node& node = *context.layer.node;
+  if (node.op == "Gemm") return MakeGemmStep(context);
+  Shape a = context.InputShape(0);
+  Shape b = context.InputShape(1);
+  if (a.size() == 1) a.insert(a.begin(), 1);
+  if (b.size() == 1) b.push_back(1);
+  const int64_t m = a[a.size() - 2], k = a.back(), n = b.back();
+  MatMulStep::Parameters parameters{m, k, n, Operand(m, k, false), Operand(k, n, false)};
+  a.resize(a.size() - 2);
+  b.resize(b.size() - 2);
+  LACUNA_ASSIGN_OR_RETURN(stack, BroadcastShapes(node, a, b));
+  parameters.a.offset = StackOffsets(stack, a, m * k);
+  parameters.b.offset = StackOffsets(stack, b, k * n);
+  return std::unique_ptr<Step>(new MatMulStep(node.inputs, std::move(parameters)));
+}
+
+}  // namespace graph

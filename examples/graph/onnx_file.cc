@@ -1,0 +1,143 @@
+#include "graph/onnx_file.h"
+
+#include <google/protobuf/stubs/logging.h>
+
+#include <bit>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <system_error>
+
+namespace graph {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "raw_data of a TensorProto is little-endian");
+
+constexpr int64_t kMaxProtobufBytes = std::numeric_limits<int32_t>::max();
+
+std::string TypeName(int type) {
+  return onnx::TensorProto_DataType_IsValid(type)
+             ? onnx::TensorProto_DataType_Name(static_cast<onnx::TensorProto_DataType>(type))
+             : std::to_string(type);
+}
+
+Status SizeError(const onnx::TensorProto& proto, int64_t elements) {
+  return Status::Make(StatusCode::kDataLoss, "tensor '%s': its data do not hold the %lld elements of its shape",
+                      proto.name().c_str(), static_cast<long long>(elements));
+}
+
+// Decodes raw_data, or else the repeated field of the type.
+template <class Stored, class Field, class T>
+Status Decode(const onnx::TensorProto& proto, const Field& field, int64_t elements, std::vector<T>& values) {
+  const auto count = static_cast<size_t>(elements);
+  if (proto.has_raw_data()) {
+    if (proto.raw_data().size() != count * sizeof(Stored)) return SizeError(proto, elements);
+    values.resize(count);
+    for (size_t i = 0; i < count; ++i) {
+      Stored value;
+      std::memcpy(&value, proto.raw_data().data() + i * sizeof(Stored), sizeof(Stored));
+      values[i] = static_cast<T>(value);
+    }
+    return Status();
+  }
+  if (static_cast<size_t>(field.size()) != count) return SizeError(proto, elements);
+  values.assign(field.begin(), field.end());
+  return Status();
+}
+
+Status DecodeIntegers(const onnx::TensorProto& proto, int64_t elements, std::vector<int64_t>& values) {
+  switch (proto.data_type()) {
+    case onnx::TensorProto::INT64: return Decode<int64_t>(proto, proto.int64_data(), elements, values);
+    case onnx::TensorProto::INT32: return Decode<int32_t>(proto, proto.int32_data(), elements, values);
+    case onnx::TensorProto::INT16: return Decode<int16_t>(proto, proto.int32_data(), elements, values);
+    case onnx::TensorProto::INT8: return Decode<int8_t>(proto, proto.int32_data(), elements, values);
+    case onnx::TensorProto::UINT16: return Decode<uint16_t>(proto, proto.int32_data(), elements, values);
+    case onnx::TensorProto::UINT8:
+    case onnx::TensorProto::BOOL: return Decode<uint8_t>(proto, proto.int32_data(), elements, values);
+    default:
+      return Status::Make(StatusCode::kUnsupported, "tensor '%s' has element type %s, supported are FLOAT and integers",
+                          proto.name().c_str(), TypeName(proto.data_type()).c_str());
+  }
+}
+
+}  // namespace
+
+Result<std::vector<char>> ReadFile(const std::string& path) {
+  const auto unreadable = [&path](const char* why) {
+    return Status::Make(StatusCode::kNotFound, "cannot read '%s': %s", path.c_str(), why);
+  };
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return unreadable("is a directory");
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  if (!file) return unreadable(std::strerror(errno));
+  const auto size = static_cast<int64_t>(file.tellg());
+  if (size < 0) return unreadable("its size is unknown");
+  if (size > kMaxProtobufBytes) {
+    return Status::Make(StatusCode::kUnsupported, "'%s' has %lld bytes, the limit is %lld", path.c_str(),
+                        static_cast<long long>(size), static_cast<long long>(kMaxProtobufBytes));
+  }
+  std::vector<char> bytes(static_cast<size_t>(size));
+  file.seekg(0);
+  if (size > 0 && !file.read(bytes.data(), size)) return unreadable("read error");
+  return bytes;
+}
+
+Result<onnx::ModelProto> ParseModel(std::span<const char> bytes, const std::string& source) {
+  const google::protobuf::LogSilencer silencer;  // the Status says it
+  onnx::ModelProto model;
+  if (bytes.size() > static_cast<size_t>(kMaxProtobufBytes) ||
+      !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return Status::Make(StatusCode::kDataLoss, "'%s' is truncated or not an ONNX model (%zu bytes)", source.c_str(),
+                        bytes.size());
+  }
+  if (!model.has_graph()) {
+    return Status::Make(StatusCode::kDataLoss, "'%s' is truncated or not an ONNX model: it has no graph",
+                        source.c_str());
+  }
+  return model;
+}
+
+Status WriteModel(const onnx::ModelProto& model, const std::string& path) {
+  const std::string partial = path + ".partial";
+  const auto unwritable = [&](const std::string& why) {
+    std::remove(partial.c_str());
+    return Status::Make(StatusCode::kNotFound, "cannot write '%s': %s", path.c_str(), why.c_str());
+  };
+  {
+    std::ofstream file(partial, std::ios::binary | std::ios::trunc);
+    if (!file) return Status::Make(StatusCode::kNotFound, "cannot write '%s': %s", path.c_str(), std::strerror(errno));
+    if (!model.SerializeToOstream(&file)) return unwritable("the model cannot be serialised or the disk is full");
+    file.close();
+    if (!file) return unwritable("write error");
+  }
+  std::error_code error;
+  std::filesystem::rename(partial, path, error);
+  return error ? unwritable(error.message()) : Status();
+}
+
+Result<Tensor> ToTensor(const onnx::TensorProto& proto, int64_t max_elements) {
+  if (proto.data_location() == onnx::TensorProto::EXTERNAL) {
+    return Status::Make(StatusCode::kUnsupported, "tensor '%s' keeps its data in another file, which is not supported",
+                        proto.name().c_str());
+  }
+  Tensor tensor;
+  tensor.shape.assign(proto.dims().begin(), proto.dims().end());
+  LACUNA_ASSIGN_OR_RETURN(elements, CheckedElements(tensor.shape, max_elements, "tensor '" + proto.name() + "'"));
+  if (proto.data_type() == onnx::TensorProto::FLOAT) {
+    LACUNA_RETURN_IF_ERROR((Decode<float>(proto, proto.float_data(), elements, tensor.floats)));
+  } else {
+    tensor.type = ElementType::kInteger;
+    LACUNA_RETURN_IF_ERROR(DecodeIntegers(proto, elements, tensor.integers));
+  }
+  return tensor;
+}
+
+void SetFloats(std::span<const float> values, onnx::TensorProto& proto) {
+  proto.clear_float_data();
+  proto.set_raw_data(values.data(), values.size_bytes());
+}
+
+}  // namespace graph

@@ -1,0 +1,36 @@
+// ONNX protobufs from and to files, with every failure a Status.
+
+#ifndef LACUNA_EXAMPLES_GRAPH_ONNX_FILE_H_
+#define LACUNA_EXAMPLES_GRAPH_ONNX_FILE_H_
+
+#include <onnx/onnx_pb.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace graph {
+
+// The bytes of a file. kNotFound names the path if it cannot be opened or read, kUnsupported if it exceeds 2 GiB
+// (protobuf's limit).
+Result<std::vector<char>> ReadFile(const std::string& path);
+
+// kDataLoss if the bytes are not a whole ModelProto. `source` is how messages call them.
+Result<onnx::ModelProto> ParseModel(std::span<const char> bytes, const std::string& source);
+
+// Writes beside `path` and renames, so that a file that stands there is replaced whole or not at all.
+Status WriteModel(const onnx::ModelProto& model, const std::string& path);
+
+// Float and integer tensors; kUnsupported names any other element type and data kept outside the file.
+Result<Tensor> ToTensor(const onnx::TensorProto& proto, int64_t max_elements);
+
+// Replaces the values of a float tensor. Preconditions: as many values as `proto` has elements.
+void SetFloats(std::span<const float> values, onnx::TensorProto& proto);
+
+}  // namespace graph
+
+#endif  // LACUNA_EXAMPLES_GRAPH_ONNX_FILE_H_

@@ -1,0 +1,97 @@
+// Step: one layer, ready to run.
+
+#ifndef LACUNA_EXAMPLES_GRAPH_STEP_H_
+#define LACUNA_EXAMPLES_GRAPH_STEP_H_
+
+#include "lacuna/prune/scheme.h"
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "graph/fusion.h"
+#include "graph/graph.h"
+#include "graph/threads.h"
+#include "graph/weight_matrix.h"
+
+namespace graph {
+
+// What a step is made from. Weights are viewed: the graph outlives the step.
+struct StepContext {
+  const Graph& graph;
+  const Shapes& shapes;
+  const Layer& layer;
+  lacuna::prune::Scheme scheme{};  // how a layer with weights is pruned when it is made
+  bool stored = false;             // take block and zeros from the model's metadata instead
+  bool reference = false;          // layers with weights run lacuna's naive loops
+
+  const Shape& InputShape(size_t i) const { return shapes.at(layer.node->inputs[i]); }
+  const Shape& OutputShape() const { return shapes.at(layer.output); }
+};
+
+struct StepArgs {
+  std::span<const float* const> inputs;  // as Step::inputs() names them
+  float* output;                         // overlaps no input
+  std::span<std::byte> workspace;        // WorkspaceBytes(threads.concurrency()), aligned to lacuna::kAlignment
+  const Threads& threads;
+};
+
+// What layers with weights tell about themselves.
+struct WeightInfo {
+  std::string geometry;      // "64x64x3x3 s1"
+  std::string scheme;        // "bcr_col-8x"
+  std::string explanation;   // the plan's own words
+  int64_t weights = 0;       // of the dense matrix
+  int64_t nnz = 0;           // stored
+  size_t storage_bytes = 0;  // of the format, zero for the part that is viewed
+  double dense_flops = 0.0;
+};
+
+class Step {
+ public:
+  explicit Step(std::vector<std::string> inputs) : inputs_(std::move(inputs)) {}
+  virtual ~Step() = default;
+  Step(const Step&) = delete;
+  Step& operator=(const Step&) = delete;
+
+  // Names of the values that Run reads, in its order.
+  const std::vector<std::string>& inputs() const { return inputs_; }
+
+  virtual size_t WorkspaceBytes(size_t /*threads*/) const { return 0; }
+  virtual Status Run(const StepArgs& args) const = 0;
+
+  // Null for steps without weights.
+  virtual const WeightInfo* weight_info() const { return nullptr; }
+  // The largest |output - reference| over the bound that rounding allows; at most 1 if the step computes what it
+  // should. Expects the output that Run left. Zero for steps without weights.
+  virtual Result<double> ErrorOverBound(const StepArgs& /*args*/) const { return 0.0; }
+
+ private:
+  std::vector<std::string> inputs_;
+};
+
+using StepResult = Result<std::unique_ptr<Step>>;
+
+// Dispatches on the operator of context.layer.node.
+StepResult MakeStep(const StepContext& context);
+
+StepResult MakeWeightStep(const StepContext& context, const WeightMatrix& matrix);  // Conv, Gemm, MatMul: lacuna
+StepResult MakeMatMulStep(const StepContext& context);  // MatMul and Gemm whose operands are both computed
+StepResult MakePoolStep(const StepContext& context);    // MaxPool, AveragePool
+StepResult MakeGlobalAveragePoolStep(const StepContext& context);
+StepResult MakeActivationStep(const StepContext& context, const lacuna::Epilogue& activation);
+StepResult MakeHardSigmoidStep(const StepContext& context);
+StepResult MakeBinaryStep(const StepContext& context);              // Add, Mul
+StepResult MakeBatchNormalizationStep(const StepContext& context);  // one that nothing absorbed
+StepResult MakeConcatStep(const StepContext& context);
+StepResult MakeSoftmaxStep(const StepContext& context);
+
+// Operators whose output is their first input under another shape: they share its memory and have no step.
+bool IsView(const Node& node);
+
+}  // namespace graph
+
+#endif  // LACUNA_EXAMPLES_GRAPH_STEP_H_

@@ -1,0 +1,83 @@
+#include "graph/weight_matrix.h"
+
+#include "graph/attributes.h"
+
+namespace graph {
+namespace {
+
+std::vector<float> Transposed(std::span<const float> values, int64_t rows, int64_t columns) {
+  std::vector<float> result(values.size());
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < columns; ++c) {
+      result[static_cast<size_t>(c * rows + r)] = values[static_cast<size_t>(r * columns + c)];
+    }
+  }
+  return result;
+}
+
+bool IsFloatOfRank(const Tensor* tensor, size_t rank) {
+  return tensor != nullptr && tensor->type == ElementType::kFloat && tensor->shape.size() == rank;
+}
+
+Result<std::optional<WeightMatrix>> ConvWeights(const Graph& graph, const Node& node) {
+  const Tensor* w = graph.Constant(node.inputs[1]);
+  if (w == nullptr || w->type != ElementType::kFloat || w->shape.size() < 3) return std::optional<WeightMatrix>();
+  LACUNA_ASSIGN_OR_RETURN(groups, IntAttribute(node, "group", 1));
+  WeightMatrix matrix;
+  matrix.initializer = node.inputs[1];
+  matrix.taps = Elements(Shape(w->shape.begin() + 2, w->shape.end()));
+  matrix.shape = {.rows = w->shape[0], .columns = w->shape[1] * matrix.taps, .groups = groups};
+  LACUNA_RETURN_IF_ERROR(matrix.shape.Validate());
+  return std::optional<WeightMatrix>(matrix);
+}
+
+// Whether the C of a Gemm is a constant with one value for each of `rows` of W: along the columns of Y if
+// rows_are_channels, along its rows otherwise.
+bool IsBias(const Graph& graph, const Node& node, const WeightMatrix& matrix) {
+  if (!node.HasInput(2)) return true;
+  const Tensor* c = graph.Constant(node.inputs[2]);
+  if (c == nullptr) return false;
+  if (c->floats.size() == 1) return true;
+  if (static_cast<int64_t>(c->floats.size()) != matrix.shape.rows) return false;
+  return matrix.rows_are_channels ? c->shape.back() == matrix.shape.rows : c->shape.size() == 2 && c->shape[1] == 1;
+}
+
+}  // namespace
+
+Result<std::optional<WeightMatrix>> WeightMatrixOf(const Graph& graph, const Shapes& shapes, const Node& node) {
+  if (node.op == "Conv") return ConvWeights(graph, node);
+  if (node.op != "Gemm" && node.op != "MatMul") return std::optional<WeightMatrix>();
+  const Tensor* a = graph.Constant(node.inputs[0]);
+  const Tensor* b = graph.Constant(node.inputs[1]);
+  if (a != nullptr && b != nullptr) return std::optional<WeightMatrix>();
+  WeightMatrix matrix;
+  if (IsFloatOfRank(b, 2)) {
+    LACUNA_ASSIGN_OR_RETURN(trans_b, IntAttribute(node, "transB", 0));
+    matrix.transposed = trans_b == 0;  // ONNX stores the right operand [K, N]
+  } else if (IsFloatOfRank(a, 2) && shapes.at(node.inputs[1]).size() == 2) {
+    LACUNA_ASSIGN_OR_RETURN(trans_a, IntAttribute(node, "transA", 0));
+    matrix.transposed = trans_a != 0;
+    matrix.input = 0;
+    matrix.rows_are_channels = false;
+  } else {
+    return std::optional<WeightMatrix>();
+  }
+  const Shape& stored = matrix.input == 1 ? b->shape : a->shape;
+  matrix.initializer = node.inputs[matrix.input];
+  matrix.shape = {.rows = stored[matrix.transposed ? 1 : 0], .columns = stored[matrix.transposed ? 0 : 1]};
+  LACUNA_RETURN_IF_ERROR(matrix.shape.Validate());
+  if (!IsBias(graph, node, matrix)) return std::optional<WeightMatrix>();
+  return std::optional<WeightMatrix>(matrix);
+}
+
+std::vector<float> ToRowMajor(const WeightMatrix& matrix, std::span<const float> stored) {
+  if (!matrix.transposed) return {stored.begin(), stored.end()};
+  return Transposed(stored, matrix.shape.columns, matrix.shape.rows);
+}
+
+std::vector<float> FromRowMajor(const WeightMatrix& matrix, std::span<const float> values) {
+  if (!matrix.transposed) return {values.begin(), values.end()};
+  return Transposed(values, matrix.shape.rows, matrix.shape.columns);
+}
+
+}  // namespace graph

@@ -1,0 +1,37 @@
+// WeightMatrix: the constant input of a Conv, Gemm or MatMul as lacuna's W[M, K].
+
+#ifndef LACUNA_EXAMPLES_GRAPH_WEIGHT_MATRIX_H_
+#define LACUNA_EXAMPLES_GRAPH_WEIGHT_MATRIX_H_
+
+#include "lacuna/format/matrix_shape.h"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+
+namespace graph {
+
+struct WeightMatrix {
+  std::string initializer;
+  size_t input = 1;           // which input of the node holds it
+  lacuna::MatrixShape shape;  // rows = outputs
+  int64_t taps = 1;           // cells of a kernel
+  bool transposed = false;    // the initializer is stored [K, M]
+  bool rows_are_channels =
+      true;  // rows run along the channels or features of the output, so a bias is one value per row
+};
+
+// Nothing if lacuna cannot run `node` as W x: no operand is a constant matrix, or the C of a Gemm is not one value per
+// row.
+Result<std::optional<WeightMatrix>> WeightMatrixOf(const Graph& graph, const Shapes& shapes, const Node& node);
+
+// The initializer's values as a row-major M x K matrix, and back.
+std::vector<float> ToRowMajor(const WeightMatrix& matrix, std::span<const float> stored);
+std::vector<float> FromRowMajor(const WeightMatrix& matrix, std::span<const float> values);
+
+}  // namespace graph
+
+#endif  // LACUNA_EXAMPLES_GRAPH_WEIGHT_MATRIX_H_

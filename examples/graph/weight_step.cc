@@ -1,0 +1,270 @@
+// Conv, Gemm and MatMul with constant weights: the layers that lacuna runs.
+
+#include "lacuna/reference/convolution.h"
+#include "lacuna/reference/gemm.h"
+#include <lacuna/lacuna.h>
+
+#include <optional>
+#include <utility>
+
+#include "graph/attributes.h"
+#include "graph/layer_weights.h"
+#include "graph/rounding.h"
+#include "graph/step.h"
+#include "graph/target.h"
+#include "graph/window.h"
+
+namespace graph {
+namespace {
+
+using lacuna::Buffer;
+using lacuna::MatrixView;
+using lacuna::TensorView;
+
+std::vector<std::string> RuntimeInputs(const StepContext& context, size_t weight_input) {
+  std::vector<std::string> inputs = {context.layer.node->inputs[1 - weight_input]};
+  if (!context.layer.residual.empty()) inputs.push_back(context.layer.residual);
+  return inputs;
+}
+
+// What convolutions and matrix products have in common.
+class WeightStep : public Step {
+ public:
+  WeightStep(const StepContext& context, const WeightMatrix& matrix, LayerWeights weights)
+      : Step(RuntimeInputs(context, matrix.input)), weights_(std::move(weights)), epilogue_(context.layer.activation) {
+    epilogue_.bias = weights_.bias;
+    epilogue_.residual = !context.layer.residual.empty();
+    info_.scheme = weights_.scheme;
+    info_.weights = matrix.shape.elements();
+    info_.nnz = weights_.nnz();
+    info_.storage_bytes = weights_.StorageBytes();
+  }
+
+  const WeightInfo* weight_info() const override { return &info_; }
+
+  // Keeps dense weights, for a step that runs the reference.
+  Status UseReference() {
+    LACUNA_ASSIGN_OR_RETURN(dense, weights_.ToDense());
+    reference_weights_ = std::move(dense);
+    info_.explanation = "reference";
+    return Status();
+  }
+
+ protected:
+  // Compares `actual` with outputs of the same layout; row(i) is the row of W that output i belongs to.
+  template <class RowOf>
+  double WorstRatio(int64_t depth, const float* actual, const Buffer<float>& expected, const Buffer<double>& magnitude,
+                    const float* residual, const RowOf& row) const {
+    const RoundingBound bound(depth, epilogue_);
+    double worst = 0.0;
+    for (size_t i = 0; i < expected.size(); ++i) {
+      double total = magnitude[i];
+      if (!epilogue_.bias.empty()) total += std::abs(double{epilogue_.bias[row(i)]});
+      if (epilogue_.residual) total += std::abs(double{residual[i]});
+      worst = std::max(worst, bound.Ratio(actual[i], expected[i], total));
+    }
+    return worst;
+  }
+
+  const float* Residual(const StepArgs& args) const { return epilogue_.residual ? args.inputs[1] : nullptr; }
+
+  LayerWeights weights_;  // its bias outlives the epilogue's view of it
+  lacuna::Epilogue epilogue_;
+  WeightInfo info_;
+  std::optional<lacuna::DenseWeights<float>> reference_weights_;
+};
+
+template <int kRank>
+class ConvolutionStep : public WeightStep {
+ public:
+  using ConstView = TensorView<const float, kRank + 2>;
+  using View = TensorView<float, kRank + 2>;
+
+  ConvolutionStep(const StepContext& context, const WeightMatrix& matrix, LayerWeights weights,
+                  const lacuna::ConvShape<kRank>& shape)
+      : WeightStep(context, matrix, std::move(weights)), shape_(shape) {
+    info_.dense_flops = shape.dense_flops();
+    const Tensor& w = *context.graph.Constant(matrix.initializer);
+    for (size_t axis = 0; axis < w.shape.size(); ++axis) {
+      if (axis != 0) info_.geometry += 'x';
+      info_.geometry += std::to_string(w.shape[axis]);
+    }
+    info_.geometry += " s" + std::to_string(shape.stride[0]);
+    if (shape.groups != 1) info_.geometry += " g" + std::to_string(shape.groups);
+  }
+
+  Status Prepare() {
+    auto plan = std::visit(
+        [&](const auto& format) { return lacuna::MakeConvolution<kRank>(format, shape_, epilogue_); }, weights_.format);
+    if (!plan.ok()) return plan.status();
+    plan_ = *std::move(plan);
+    info_.explanation = plan_->Explain().ToString();
+    return Status();
+  }
+
+  size_t WorkspaceBytes(size_t threads) const override { return plan_ ? plan_->WorkspaceBytes(threads) : 0; }
+
+  Status Run(const StepArgs& args) const override {
+    const View y = View::Planar(args.output, OutputExtents());
+    if (plan_) return plan_->Run(Input(args), y, {args.workspace, ResidualView(args)}, args.threads);
+    return lacuna::reference::Convolution<kRank>(shape_, reference_weights_->values(), epilogue_, Input(args), y,
+                                                 ResidualView(args));
+  }
+
+  Result<double> ErrorOverBound(const StepArgs& args) const override {
+    LACUNA_ASSIGN_OR_RETURN(dense, weights_.ToDense());
+    const auto elements = static_cast<size_t>(shape_.output_elements());
+    LACUNA_ASSIGN_OR_RETURN(expected, Buffer<float>::Make(elements));
+    LACUNA_ASSIGN_OR_RETURN(magnitude, Buffer<double>::Make(elements));
+    LACUNA_RETURN_IF_ERROR(lacuna::reference::Convolution<kRank>(
+        shape_, dense.values(), epilogue_, Input(args), View::Planar(expected.data(), OutputExtents()),
+        ResidualView(args), TensorView<double, kRank + 2>::Planar(magnitude.data(), OutputExtents())));
+    const auto positions = static_cast<size_t>(shape_.positions());
+    const auto channels = static_cast<size_t>(shape_.out_channels);
+    return WorstRatio(shape_.depth(), args.output, expected, magnitude, Residual(args),
+                      [=](size_t i) { return i / positions % channels; });
+  }
+
+ private:
+  static lacuna::Extents<kRank + 2> Join(int64_t batch, int64_t channels, const lacuna::Extents<kRank>& spatial) {
+    lacuna::Extents<kRank + 2> extents{batch, channels};
+    for (size_t axis = 0; axis < kRank; ++axis) extents[axis + 2] = spatial[axis];
+    return extents;
+  }
+  lacuna::Extents<kRank + 2> OutputExtents() const { return Join(shape_.batch, shape_.out_channels, shape_.output()); }
+  ConstView Input(const StepArgs& args) const {
+    return ConstView::Planar(args.inputs[0], Join(shape_.batch, shape_.in_channels, shape_.input));
+  }
+  ConstView ResidualView(const StepArgs& args) const {
+    return epilogue_.residual ? ConstView::Planar(args.inputs[1], OutputExtents()) : ConstView{};
+  }
+
+  lacuna::ConvShape<kRank> shape_;
+  std::optional<lacuna::Convolution<kRank>> plan_;
+};
+
+class GemmStep : public WeightStep {
+ public:
+  // Y[rows, n] = W X; a column-major x is activations stored [n, K].
+  GemmStep(const StepContext& context, const WeightMatrix& matrix, LayerWeights weights, int64_t n, bool x_column_major)
+      : WeightStep(context, matrix, std::move(weights)),
+        shape_(matrix.shape),
+        n_(n),
+        x_column_major_(x_column_major),
+        y_column_major_(matrix.rows_are_channels) {
+    info_.dense_flops = 2.0 * static_cast<double>(shape_.elements()) * static_cast<double>(n);
+    info_.geometry = std::to_string(shape_.rows) + "x" + std::to_string(shape_.columns) + " n" + std::to_string(n);
+  }
+
+  Status Prepare() {
+    auto plan =
+        std::visit([&](const auto& format) { return lacuna::MakeGemm(format, {.n = n_}, epilogue_); }, weights_.format);
+    if (!plan.ok()) return plan.status();
+    plan_ = *std::move(plan);
+    info_.explanation = plan_->Explain().ToString();
+    return Status();
+  }
+
+  size_t WorkspaceBytes(size_t threads) const override { return plan_ ? plan_->WorkspaceBytes(threads) : 0; }
+
+  Status Run(const StepArgs& args) const override {
+    if (plan_) return plan_->Run(X(args), Y(args.output), {args.workspace, ResidualView(args)}, args.threads);
+    return lacuna::reference::Gemm(shape_, reference_weights_->values(), epilogue_, X(args), Y(args.output),
+                                   ResidualView(args));
+  }
+
+  Result<double> ErrorOverBound(const StepArgs& args) const override {
+    LACUNA_ASSIGN_OR_RETURN(dense, weights_.ToDense());
+    const auto elements = static_cast<size_t>(shape_.rows * n_);
+    LACUNA_ASSIGN_OR_RETURN(expected, Buffer<float>::Make(elements));
+    LACUNA_ASSIGN_OR_RETURN(magnitude, Buffer<double>::Make(elements));
+    LACUNA_RETURN_IF_ERROR(lacuna::reference::Gemm(shape_, dense.values(), epilogue_, X(args), Y(expected.data()),
+                                                   ResidualView(args), Y(magnitude.data())));
+    const auto rows = static_cast<size_t>(shape_.rows);
+    const auto columns = static_cast<size_t>(n_);
+    return WorstRatio(shape_.columns, args.output, expected, magnitude, Residual(args),
+                      [=, this](size_t i) { return y_column_major_ ? i % rows : i / columns; });
+  }
+
+ private:
+  MatrixView<const float> X(const StepArgs& args) const {
+    return x_column_major_ ? MatrixView<const float>::ColumnMajor(args.inputs[0], shape_.columns, n_)
+                           : MatrixView<const float>::RowMajor(args.inputs[0], shape_.columns, n_);
+  }
+  template <class T>
+  MatrixView<T> Y(T* data) const {
+    return y_column_major_ ? MatrixView<T>::ColumnMajor(data, shape_.rows, n_)
+                           : MatrixView<T>::RowMajor(data, shape_.rows, n_);
+  }
+  MatrixView<const float> ResidualView(const StepArgs& args) const {
+    return epilogue_.residual ? Y<const float>(args.inputs[1]) : MatrixView<const float>{};
+  }
+
+  lacuna::MatrixShape shape_;
+  int64_t n_;
+  bool x_column_major_;
+  bool y_column_major_;
+  std::optional<lacuna::Gemm> plan_;
+};
+
+template <int kRank>
+lacuna::ConvShape<kRank> ShapeOf(const Window& window, const Shape& x, const lacuna::MatrixShape& matrix) {
+  lacuna::ConvShape<kRank> shape{
+      .batch = x[0], .in_channels = x[1], .out_channels = matrix.rows, .groups = matrix.groups};
+  for (size_t axis = 0; axis < kRank; ++axis) {
+    shape.input[axis] = window.input[axis];
+    shape.kernel[axis] = window.kernel[axis];
+    shape.stride[axis] = window.stride[axis];
+    shape.dilation[axis] = window.dilation[axis];
+    shape.pad_begin[axis] = window.pad_begin[axis];
+    shape.pad_end[axis] = window.pad_end[axis];
+  }
+  return shape;
+}
+
+// Prefixes what lacuna says with the node it says it about.
+Status AboutNode(const Node& node, const Status& status) {
+  if (status.ok()) return status;
+  return Status::Make(status.code(), "%s: %s", node.Label().c_str(), status.message());
+}
+
+template <class StepType>
+StepResult Finish(const StepContext& context, std::unique_ptr<StepType> step) {
+  const Status status = context.reference ? step->UseReference() : step->Prepare();
+  if (!status.ok()) return AboutNode(*context.layer.node, status);
+  return std::unique_ptr<Step>(std::move(step));
+}
+
+template <int kRank>
+StepResult MakeConvolutionStep(const StepContext& context, const WeightMatrix& matrix, const Window& window,
+                               LayerWeights weights) {
+  const auto shape = ShapeOf<kRank>(window, context.InputShape(0), matrix.shape);
+  if (const Status status = shape.Validate(); !status.ok()) return AboutNode(*context.layer.node, status);
+  return Finish(context, std::make_unique<ConvolutionStep<kRank>>(context, matrix, std::move(weights), shape));
+}
+
+}  // namespace
+
+StepResult MakeWeightStep(const StepContext& context, const WeightMatrix& matrix) {
+  const Node& node = *context.layer.node;
+  auto weights = MakeLayerWeights(context, matrix);
+  if (!weights.ok()) return AboutNode(node, weights.status());
+  if (node.op == "Conv") {
+    LACUNA_ASSIGN_OR_RETURN(window,
+                            ConvWindow(node, context.InputShape(0), context.graph.Constant(matrix.initializer)->shape));
+    if (window.rank() == 2) return MakeConvolutionStep<2>(context, matrix, window, *std::move(weights));
+    return Status::Make(StatusCode::kUnsupported, "%s has %zu spatial axes, supported are 2", node.Label().c_str(),
+                        window.rank());
+  }
+  const int64_t n = Elements(context.InputShape(1 - matrix.input)) / matrix.shape.columns;
+  if (n < 1) {
+    return Status::Make(StatusCode::kUnsupported, "%s: its input has no elements", node.Label().c_str());
+  }
+  LACUNA_ASSIGN_OR_RETURN(transposed, IntAttribute(node, matrix.input == 1 ? "transA" : "transB", 0));
+  const bool x_column_major = (matrix.input == 1) == (transposed == 0);
+  return Finish(context, std::make_unique<GemmStep>(context, matrix, *std::move(weights), n, x_column_major));
+}
+
+std::string ActiveTargetName() { return hwy::TargetName(lacuna::ActiveTarget()); }
+
+}  // namespace graph

@@ -1,0 +1,92 @@
+// The digits: reading, and the two committed models.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "digits_run/digits_data.h"
+#include "graph/executor.h"
+#include "graph/onnx_import.h"
+
+namespace {
+
+using graph::StatusCode;
+
+std::string WriteFile(const std::string& name, const std::string& text) {
+  const std::string path = (std::filesystem::temp_directory_path() / ("lacuna_digits_test_" + name)).string();
+  std::ofstream(path, std::ios::binary) << text;
+  return path;
+}
+
+std::string Line(const std::string& pixel, const std::string& label) {
+  std::string line;
+  for (size_t i = 0; i < digits::kPixels; ++i) line += pixel + ",";
+  return line + label + "\n";
+}
+
+TEST_CASE("lines of pixels and a label") {
+  const std::string path = WriteFile("good.csv", Line("16.0", "7.0") + Line("4", "0"));
+  const auto images = digits::ReadDigits(path);
+  REQUIRE_MESSAGE(images.ok(), std::string(images.status().message()));
+  REQUIRE(images->size() == 2);
+  CHECK((*images)[0].pixels[63] == 1.0f);
+  CHECK((*images)[0].label == 7);
+  CHECK((*images)[1].pixels[0] == 0.25f);
+  std::remove(path.c_str());
+}
+
+TEST_CASE("files that are missing or malformed") {
+  const auto missing = digits::ReadDigits("/nonexistent/digits.csv.gz");
+  CHECK(missing.status().code() == StatusCode::kNotFound);
+  CHECK(std::string(missing.status().message()).find("/nonexistent/digits.csv.gz") != std::string::npos);
+  CHECK(digits::ReadDigits("/").status().code() == StatusCode::kNotFound);
+  for (const std::string& text :
+       {std::string(), std::string("1,2,3\n"), Line("17", "1"), Line("-1", "1"), Line("nan", "1"), Line("1", "10"),
+        Line("1", "1,1"), Line("1", "x"), std::string("\x1f\x8b\x08\x00 damaged gzip")}) {
+    CAPTURE(text);
+    const std::string path = WriteFile("bad.csv", text);
+    CHECK(digits::ReadDigits(path).status().code() == StatusCode::kDataLoss);
+    std::remove(path.c_str());
+  }
+}
+
+double Accuracy(const std::string& name, const std::vector<digits::Image>& images) {
+  const auto model = graph::ImportOnnxFile(std::string(LACUNA_DIGITS_DIR) + "/" + name);
+  REQUIRE_MESSAGE(model.ok(), std::string(model.status().message()));
+  graph::CompileOptions options;
+  options.stored = true;
+  auto network = graph::Network::Compile(*model, options);
+  REQUIRE_MESSAGE(network.ok(), std::string(network.status().message()));
+  size_t held_out = 0, correct = 0;
+  for (size_t i = 0; i < images.size(); ++i) {
+    if (!digits::IsHeldOut(i)) continue;
+    std::copy(std::begin(images[i].pixels), std::end(images[i].pixels), network->input(0).begin());
+    if (held_out++ == 0) {
+      const auto errors = network->Verify();
+      REQUIRE(errors.ok());
+      for (const graph::LayerError& error : *errors) CHECK_MESSAGE(error.over_bound <= 1.0, error.name);
+    }
+    REQUIRE(network->Run().ok());
+    const auto output = network->output(0);
+    if (std::max_element(output.begin(), output.end()) - output.begin() == images[i].label) ++correct;
+  }
+  return static_cast<double>(correct) / static_cast<double>(held_out);
+}
+
+TEST_CASE("both models classify; pruning costs less than a point" *
+          doctest::skip(!std::filesystem::exists(digits::kDefaultPath))) {
+  const auto images = digits::ReadDigits(digits::kDefaultPath);
+  REQUIRE_MESSAGE(images.ok(), std::string(images.status().message()));
+  CHECK(images->size() == 1797);
+  const double dense = Accuracy("digits_dense.onnx", *images);
+  const double pruned = Accuracy("digits_bcr_col-8x.onnx", *images);
+  CHECK(dense >= 0.97);
+  CHECK(pruned >= 0.97);
+  CHECK(std::abs(dense - pruned) < 0.01);
+}
+
+}  // namespace

@@ -1,0 +1,204 @@
+// Networks: results against the reference, memory, options.
+
+#include "graph/executor.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "examples/tests/model_builder.h"
+#include "graph/builtin.h"
+#include "graph/onnx_import.h"
+#include "graph/shape_inference.h"
+
+namespace {
+
+using graph::CompileOptions;
+using graph::Network;
+using graph::StatusCode;
+using lacuna::prune::Scheme;
+using lacuna::prune::SchemeKind;
+
+graph::Graph Import(const test::ModelBuilder& builder) {
+  auto model = graph::ImportOnnx(builder.Bytes());
+  REQUIRE_MESSAGE(model.ok(), std::string(model.status().message()));
+  return *std::move(model);
+}
+
+Network Compiled(const graph::Graph& model, const CompileOptions& options = {}) {
+  auto network = Network::Compile(model, options);
+  REQUIRE_MESSAGE(network.ok(), std::string(network.status().message()));
+  for (size_t i = 0; i < network->input_count(); ++i) graph::FillGaussian(network->input(i), 1.0f, i);
+  return *std::move(network);
+}
+
+std::vector<float> OutputOf(Network& network) {
+  const graph::Status status = network.Run();
+  REQUIRE_MESSAGE(status.ok(), std::string(status.message()));
+  return {network.output(0).begin(), network.output(0).end()};
+}
+
+CompileOptions Pruned(SchemeKind kind, double rate) {
+  CompileOptions options;
+  options.scheme = Scheme{kind, rate};
+  return options;
+}
+
+TEST_CASE("every scheme: layers agree with the reference, networks with the reference network") {
+  const graph::Graph model = Import(test::SmallClassifier());
+  for (const Scheme& scheme :
+       {Scheme{}, Scheme{SchemeKind::kBcrCol, 8}, Scheme{SchemeKind::kBcr, 4}, Scheme{SchemeKind::kBcrKernel, 4}}) {
+    CAPTURE(scheme.Name());
+    CompileOptions options = Pruned(scheme.kind, scheme.rate);
+    options.layers = ".";
+    Network network = Compiled(model, options);
+    const auto errors = network.Verify();
+    REQUIRE_MESSAGE(errors.ok(), std::string(errors.status().message()));
+    CHECK(errors->size() == 4);
+    for (const graph::LayerError& error : *errors) CHECK_MESSAGE(error.over_bound <= 1.0, error.name);
+    options.reference = true;
+    Network reference = Compiled(model, options);
+    const std::vector<float> output = OutputOf(network);
+    const std::vector<float> expected = OutputOf(reference);
+    for (size_t i = 0; i < output.size(); ++i) CHECK(std::abs(output[i] - expected[i]) < 1e-5f);
+  }
+}
+
+TEST_CASE("which layers are pruned") {
+  const graph::Graph model = Import(test::SmallClassifier());
+  const auto schemes = [&model](const CompileOptions& options) {
+    std::vector<std::string> names;
+    const Network network = Compiled(model, options);
+    for (const graph::LayerInfo& layer : network.layers()) {
+      if (layer.weights != nullptr && layer.weights->scheme != "dense") names.push_back(layer.name);
+    }
+    return names;
+  };
+  CompileOptions options = Pruned(SchemeKind::kBcrCol, 8);
+  CHECK(schemes(options) == std::vector<std::string>{"conv2", "conv3"});
+  options.prune_first = true;
+  CHECK(schemes(options) == std::vector<std::string>{"conv1", "conv2", "conv3"});
+  options.layers = "^(fc|conv3)$";
+  CHECK(schemes(options) == std::vector<std::string>{"conv3", "fc"});
+}
+
+TEST_CASE("nnz and storage are told") {
+  const graph::Graph model = Import(test::SmallClassifier());
+  const Network network = Compiled(model, Pruned(SchemeKind::kBcrCol, 8));
+  for (const graph::LayerInfo& layer : network.layers()) {
+    if (layer.name != "conv2") continue;
+    REQUIRE(layer.weights != nullptr);
+    CHECK(layer.weights->weights == 16 * 16 * 9);
+    CHECK(layer.weights->nnz == 16 * 16 * 9 / 8);
+    CHECK(layer.weights->scheme == "bcr_col-8x");
+    CHECK(layer.fused == std::vector<std::string>{"add", "relu2"});
+    CHECK(layer.output == graph::Shape{1, 16, 6, 6});
+    CHECK(layer.weights->explanation != "");
+  }
+}
+
+TEST_CASE("results do not depend on the number of threads") {
+  const graph::Graph model = Import(test::SmallClassifier());
+  CompileOptions options = Pruned(SchemeKind::kBcrCol, 4);
+  Network serial = Compiled(model, options);
+  const std::vector<float> expected = OutputOf(serial);
+  for (const size_t threads : {2, 3}) {
+    options.threads = threads;
+    Network parallel = Compiled(model, options);
+    CHECK(OutputOf(parallel) == expected);
+    CHECK(OutputOf(parallel) == expected);
+  }
+}
+
+TEST_CASE("input survives a run; a second run gives the same; layer times are filled") {
+  const graph::Graph model = Import(test::SmallClassifier());
+  Network network = Compiled(model);
+  const std::vector<float> input(network.input(0).begin(), network.input(0).end());
+  const std::vector<float> first = OutputOf(network);
+  CHECK(std::vector<float>(network.input(0).begin(), network.input(0).end()) == input);
+  std::vector<double> layer_ms(network.layers().size(), -1.0);
+  REQUIRE(network.Run(layer_ms).ok());
+  for (const double ms : layer_ms) CHECK(ms >= 0.0);
+  CHECK(std::vector<float>(network.output(0).begin(), network.output(0).end()) == first);
+}
+
+TEST_CASE("outputs that no step computes: inputs, constants and views of them") {
+  test::ModelBuilder net;
+  net.Input("x", {2, 3}).Weights("w", {4}).Integers("target", {3, 2});
+  net.Node("view", "Reshape", {"x", "target"}, "v");
+  net.Node("same", "Identity", {"w"}, "u");
+  net.Output("v").Output("u").Output("x");
+  const graph::Graph model = Import(net);
+  Network network = Compiled(model);
+  REQUIRE(network.Run().ok());
+  CHECK(network.layers().empty());
+  CHECK(network.output_shape(0) == graph::Shape{3, 2});
+  CHECK(network.output(0)[5] == network.input(0)[5]);
+  CHECK(network.output(1)[3] == model.initializers.at("w").floats[3]);
+  CHECK(network.output(2).data() == network.input(0).data());
+  net.Output("target");
+  CHECK(Network::Compile(Import(net)).status().code() == StatusCode::kUnsupported);
+}
+
+TEST_CASE("memory is shared by values that do not meet") {
+  test::ModelBuilder net;
+  net.Input("x", {1, 64, 64}).Output("v9");
+  for (int i = 0; i < 10; ++i) {
+    net.Node("n" + std::to_string(i), "Tanh", {i == 0 ? "x" : "v" + std::to_string(i - 1)}, "v" + std::to_string(i));
+  }
+  CHECK(Compiled(Import(net)).arena_bytes() == 3 * 64 * 64 * sizeof(float));  // the input and two in turn
+}
+
+TEST_CASE("options that are refused") {
+  const graph::Graph model = Import(test::SmallClassifier());
+  const auto refused = [&model](const CompileOptions& options, const std::string& word) {
+    const graph::Status status = Network::Compile(model, options).status();
+    CHECK_FALSE(status.ok());
+    CHECK_MESSAGE(std::string(status.message()).find(word) != std::string::npos, std::string(status.message()));
+  };
+  refused({.threads = 0}, "threads is 0");
+  refused({.threads = 100000}, "threads is 100000");
+  refused({.layers = "(["}, "layers is '(['");
+  refused(Pruned(SchemeKind::kBcrCol, 0.5), "'conv2'");
+  refused({.max_elements = 1000}, "limit of 1000");
+}
+
+TEST_CASE("metadata of stored schemes that are damaged") {
+  graph::Graph model = Import(test::SmallClassifier());
+  CompileOptions options;
+  options.stored = true;
+  CHECK(Network::Compile(model, options).ok());  // nothing stored: dense
+  for (const char* entry :
+       {"", "nonsense", "[]", "{}", R"({"scheme":7})", R"({"scheme":"bcr_col-8x"})",
+        R"({"scheme":"bcr_col-8x","rows":8,"columns":-1})", R"({"scheme":"bcr_col-8x","rows":8,"columns":1e9})",
+        R"({"scheme":"bcr_col-8x","rows":8,"columns":999999999})"}) {
+    CAPTURE(entry);
+    model.metadata["lacuna.scheme/w2"] = entry;
+    const graph::Status status = Network::Compile(model, options).status();
+    CHECK(status.code() == StatusCode::kDataLoss);
+    CHECK(std::string(status.message()).find("lacuna.scheme/w2") != std::string::npos);
+  }
+}
+
+TEST_CASE("built-in networks have their published sizes") {
+  const auto vgg = graph::BuiltinNetwork("vgg16");
+  REQUIRE(vgg.ok());
+  const auto resnet = graph::BuiltinNetwork("resnet50", 2);
+  REQUIRE(resnet.ok());
+  const auto parameters = [](const graph::Graph& model) {
+    int64_t sum = 0;
+    for (const auto& [name, tensor] : model.initializers) sum += graph::Elements(tensor.shape);
+    return sum;
+  };
+  CHECK(parameters(*vgg) == 138357544);
+  CHECK(parameters(*resnet) ==
+        25530472);  // 25,557,032 with BatchNormalization, which has two values a channel, not one bias
+  const auto shapes = graph::InferShapes(*resnet);
+  REQUIRE(shapes.ok());
+  CHECK(shapes->at("res5c_2c") == graph::Shape{2, 2048, 7, 7});
+  CHECK(graph::BuiltinNetwork("alexnet").status().code() == StatusCode::kNotFound);
+}
+
+}  // namespace

@@ -1,0 +1,142 @@
+// Pruning of models: zeros, metadata, and that what is stored runs as what was asked for.
+
+#include "graph/pruning.h"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "examples/tests/model_builder.h"
+#include "graph/executor.h"
+#include "graph/layer_weights.h"
+#include "graph/onnx_file.h"
+#include "graph/onnx_import.h"
+
+namespace {
+
+using graph::PruneOptions;
+using lacuna::prune::Scheme;
+using lacuna::prune::SchemeKind;
+
+std::vector<float> Run(const graph::Graph& model, const graph::CompileOptions& options) {
+  auto network = graph::Network::Compile(model, options);
+  REQUIRE_MESSAGE(network.ok(), std::string(network.status().message()));
+  for (size_t i = 0; i < network->input_count(); ++i) graph::FillGaussian(network->input(i), 1.0f, i);
+  REQUIRE(network->Run().ok());
+  return {network->output(0).begin(), network->output(0).end()};
+}
+
+graph::Graph Import(const onnx::ModelProto& model) {
+  const std::string bytes = model.SerializeAsString();
+  auto imported = graph::ImportOnnx(bytes);
+  REQUIRE_MESSAGE(imported.ok(), std::string(imported.status().message()));
+  return *std::move(imported);
+}
+
+size_t Zeros(const std::vector<float>& values) {
+  return static_cast<size_t>(std::count(values.begin(), values.end(), 0.0f));
+}
+
+TEST_CASE("pruned weights are zero in the model, and the metadata say how") {
+  onnx::ModelProto model = test::SmallClassifier().model();
+  PruneOptions options;
+  options.scheme = Scheme{SchemeKind::kBcrKernel, 4};
+  options.skip_first = true;
+  const auto layers = graph::PruneModel(options, model);
+  REQUIRE_MESSAGE(layers.ok(), std::string(layers.status().message()));
+  REQUIRE(layers->size() == 2);
+  CHECK((*layers)[0].name == "conv2");
+  CHECK((*layers)[0].nnz == 16 * 16 * 9 / 4);
+  const graph::Graph pruned = Import(model);
+  CHECK(Zeros(pruned.initializers.at("w1").floats) == 0);
+  CHECK(Zeros(pruned.initializers.at("w2").floats) == 16 * 16 * 9 * 3 / 4);
+  const auto entry = nlohmann::json::parse(pruned.metadata.at("lacuna.scheme/w2"));
+  CHECK(entry["scheme"] == "bcr_kernel-4x");
+  CHECK(entry["rows"] == 8);
+  CHECK(entry["columns"] == 16 * 9);
+  CHECK(entry["column_group"] == 9);
+  CHECK_FALSE(pruned.metadata.contains("lacuna.scheme/w1"));
+}
+
+TEST_CASE("a stored scheme runs exactly like the scheme asked for") {
+  for (const Scheme& scheme :
+       {Scheme{SchemeKind::kBcrCol, 8}, Scheme{SchemeKind::kBcr, 4}, Scheme{SchemeKind::kBcrKernel, 4}}) {
+    CAPTURE(scheme.Name());
+    onnx::ModelProto model = test::SmallClassifier().model();
+    PruneOptions options;
+    options.scheme = scheme;
+    options.skip_first = true;
+    REQUIRE(graph::PruneModel(options, model).ok());
+    graph::CompileOptions asked;
+    asked.scheme = scheme;
+    graph::CompileOptions stored;
+    stored.stored = true;
+    const graph::Graph original = Import(test::SmallClassifier().model());
+    CHECK(Run(Import(model), stored) == Run(original, asked));
+  }
+}
+
+TEST_CASE("weights stored transposed are pruned along their outputs") {
+  test::ModelBuilder net;
+  net.Input("x", {2, 32}).Output("y").Weights("w", {32, 16});
+  net.Node("matmul", "MatMul", {"x", "w"}, "y");
+  onnx::ModelProto model = net.model();
+  PruneOptions options;
+  options.scheme = Scheme{SchemeKind::kBcrCol, 8};
+  options.layers = "matmul";
+  REQUIRE(graph::PruneModel(options, model).ok());
+  const graph::Graph pruned = Import(model);
+  const std::vector<float>& w = pruned.initializers.at("w").floats;
+  CHECK(Zeros(w) == 32 * 16 * 7 / 8);
+  for (size_t k = 0; k < 32; ++k) {  // a kept column of W[N, K] is kept for the 8 outputs of a block
+    for (size_t n = 0; n < 16; ++n) CHECK((w[k * 16 + n] == 0.0f) == (w[k * 16 + n / 8 * 8] == 0.0f));
+  }
+  graph::CompileOptions stored, asked;
+  stored.stored = true;
+  asked.scheme = options.scheme;
+  asked.layers = "matmul";
+  CHECK(Run(pruned, stored) == Run(Import(net.model()), asked));
+}
+
+TEST_CASE("pruning twice replaces the metadata; shared weights are pruned once") {
+  test::ModelBuilder net;
+  net.Input("x", {1, 16, 4, 4}).Output("y").Weights("w", {16, 16, 1, 1});
+  net.Node("a", "Conv", {"x", "w"}, "c");
+  net.Node("b", "Conv", {"c", "w"}, "y");
+  PruneOptions options;
+  options.scheme = Scheme{SchemeKind::kBcrCol, 4};
+  auto layers = graph::PruneModel(options, net.model());
+  REQUIRE(layers.ok());
+  CHECK(layers->size() == 2);
+  CHECK((*layers)[1].nnz == 64);
+  options.scheme.rate = 8;
+  REQUIRE(graph::PruneModel(options, net.model()).ok());
+  CHECK(net.model().metadata_props_size() == 1);
+  CHECK(net.model().metadata_props(0).value().find("bcr_col-8x") != std::string::npos);
+}
+
+TEST_CASE("what cannot be pruned") {
+  const auto refused = [](const PruneOptions& options, const std::string& word) {
+    onnx::ModelProto model = test::SmallClassifier().model();
+    const auto layers = graph::PruneModel(options, model);
+    REQUIRE_FALSE(layers.ok());
+    CHECK_MESSAGE(std::string(layers.status().message()).find(word) != std::string::npos,
+                  std::string(layers.status().message()));
+  };
+  PruneOptions options;
+  options.scheme = Scheme{SchemeKind::kBcrCol, 8};
+  options.layers = "nothing_like_it";
+  refused(options, "'nothing_like_it'");
+  options.layers = "*";
+  refused(options, "regular expression");
+  options.layers = "";
+  options.scheme = Scheme{};
+  refused(options, "dense");
+  options.scheme = Scheme{SchemeKind::kBcrCol, std::nan("")};
+  refused(options, "column_keep");
+}
+
+}  // namespace

@@ -1,0 +1,64 @@
+// lacuna-prune: prunes the weights of an ONNX model and records how in its metadata.
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <string>
+
+#include "graph/onnx_file.h"
+#include "graph/pruning.h"
+
+namespace {
+
+struct Arguments {
+  std::string input;
+  std::string output;
+  std::string scheme;
+  double rate = 0.0;
+  graph::PruneOptions prune;
+};
+
+graph::Status Prune(Arguments& arguments) {
+  LACUNA_ASSIGN_OR_RETURN(scheme, lacuna::prune::MakeScheme(arguments.scheme, arguments.rate));
+  arguments.prune.scheme = scheme;
+  LACUNA_ASSIGN_OR_RETURN(bytes, graph::ReadFile(arguments.input));
+  LACUNA_ASSIGN_OR_RETURN(model, graph::ParseModel(bytes, arguments.input));
+  LACUNA_ASSIGN_OR_RETURN(layers, graph::PruneModel(arguments.prune, model));
+  LACUNA_RETURN_IF_ERROR(graph::WriteModel(model, arguments.output));
+  int64_t weights = 0, nnz = 0;
+  for (const graph::PrunedLayer& layer : layers) {
+    std::printf("%-32s %-32s %10lld of %10lld weights kept\n", layer.name.c_str(), layer.initializer.c_str(),
+                static_cast<long long>(layer.nnz), static_cast<long long>(layer.weights));
+    weights += layer.weights;
+    nnz += layer.nnz;
+  }
+  std::printf("%s: %zu layers, %lld of %lld weights kept (%.2fx)\n", scheme.Name().c_str(), layers.size(),
+              static_cast<long long>(nnz), static_cast<long long>(weights),
+              static_cast<double>(weights) / static_cast<double>(nnz));
+  return graph::Status();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app(
+      "Prunes the weights of an ONNX model: zeros are written into the weights, scheme and block of each pruned "
+      "initializer into the metadata (lacuna.scheme/<initializer>), where lacuna-run --scheme stored finds them.");
+  app.add_option("input", arguments.input, "ONNX model to read")->required();
+  app.add_option("output", arguments.output, "ONNX model to write; replaced as a whole if it exists")->required();
+  app.add_option("--scheme", arguments.scheme, "bcr, bcr_col or bcr_kernel")->required();
+  app.add_option("--rate", arguments.rate, "dense weights / kept weights, 1 to 10000")->required();
+  app.add_option("--layers", arguments.prune.layers,
+                 "regular expression searched in node and weight names (Conv, Gemm, MatMul); default: every Conv");
+  app.add_flag("--skip-first", arguments.prune.skip_first, "leave the first Conv as it is");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  const graph::Status status = Prune(arguments);
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "lacuna-prune: %s\n", status.message());
+  return 1;
+}

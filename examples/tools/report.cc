@@ -1,0 +1,162 @@
+#include "tools/report.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+namespace report {
+namespace {
+
+using graph::LayerInfo;
+using graph::Network;
+
+double Median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  if (values.size() % 2 != 0) return *middle;
+  return 0.5 * (*middle + *std::max_element(values.begin(), middle));
+}
+
+// Times of one network: [layer][run], and of whole runs.
+struct Samples {
+  std::vector<std::vector<double>> layers;
+  std::vector<double> totals;
+};
+
+graph::Status RunOnce(Network& network, Samples* samples) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<double> layer_ms(network.layers().size());
+  const Clock::time_point before = Clock::now();
+  LACUNA_RETURN_IF_ERROR(network.Run(layer_ms));
+  const double total = std::chrono::duration<double, std::milli>(Clock::now() - before).count();
+  if (samples == nullptr) return graph::Status();
+  samples->layers.resize(layer_ms.size());
+  for (size_t i = 0; i < layer_ms.size(); ++i) samples->layers[i].push_back(layer_ms[i]);
+  samples->totals.push_back(total);
+  return graph::Status();
+}
+
+// Sums over the layers that `selects` names.
+struct Sum {
+  int64_t weights = 0, nnz = 0;
+  double ms = 0.0, dense_ms = 0.0;
+};
+
+template <class Selects>
+Sum SumOver(const Report& report, const Selects& selects) {
+  Sum sum;
+  for (size_t i = 0; i < report.network->layers().size(); ++i) {
+    const LayerInfo& layer = report.network->layers()[i];
+    if (!selects(layer)) continue;
+    if (layer.weights != nullptr) {
+      sum.weights += layer.weights->weights;
+      sum.nnz += layer.weights->nnz;
+    }
+    sum.ms += report.timing.layer_ms[i];
+    if (report.dense != nullptr) sum.dense_ms += report.dense_timing.layer_ms[i];
+  }
+  return sum;
+}
+
+bool IsConvolution(const LayerInfo& layer) { return layer.op == "Conv"; }
+
+void PrintRow(const Report& report, const std::string& name, const std::string& shape, const std::string& scheme,
+              int64_t nnz, double dense_ms, double ms) {
+  std::printf("%-24.24s %-30s %-14s %10lld", name.c_str(), shape.c_str(), scheme.c_str(), static_cast<long long>(nnz));
+  if (report.dense == nullptr) {
+    std::printf(" %10.3f\n", ms);
+  } else {
+    std::printf(" %10.3f %10.3f %8.2fx\n", dense_ms, ms, dense_ms / ms);
+  }
+}
+
+std::string ShapeText(const LayerInfo& layer) {
+  if (layer.weights == nullptr) return graph::ToString(layer.input);
+  if (layer.input.size() != 4) return layer.weights->geometry;
+  return layer.weights->geometry + " " + std::to_string(layer.input[2]) + "x" + std::to_string(layer.input[3]);
+}
+
+nlohmann::ordered_json LayerToJson(const Report& report, size_t i) {
+  const LayerInfo& layer = report.network->layers()[i];
+  nlohmann::ordered_json entry = {
+      {"name", layer.name}, {"op", layer.op}, {"fused", layer.fused}, {"input", layer.input}, {"output", layer.output}};
+  if (layer.weights != nullptr) {
+    entry["shape"] = layer.weights->geometry;
+    entry["scheme"] = layer.weights->scheme;
+    entry["weights"] = layer.weights->weights;
+    entry["nnz"] = layer.weights->nnz;
+    entry["storage_bytes"] = layer.weights->storage_bytes;
+    entry["dense_flops"] = layer.weights->dense_flops;
+    entry["plan"] = layer.weights->explanation;
+  }
+  entry["ms"] = report.timing.layer_ms[i];
+  if (report.dense != nullptr) entry["dense_ms"] = report.dense_timing.layer_ms[i];
+  return entry;
+}
+
+}  // namespace
+
+graph::Result<std::vector<Timing>> Measure(const std::vector<Network*>& networks, int repeat) {
+  std::vector<Samples> samples(networks.size());
+  for (int run = -1; run < repeat; ++run) {
+    for (size_t i = 0; i < networks.size(); ++i) {
+      LACUNA_RETURN_IF_ERROR(RunOnce(*networks[i], run < 0 ? nullptr : &samples[i]));
+    }
+  }
+  std::vector<Timing> timings(networks.size());
+  for (size_t i = 0; i < networks.size(); ++i) {
+    for (std::vector<double>& layer : samples[i].layers) timings[i].layer_ms.push_back(Median(std::move(layer)));
+    timings[i].total_ms = Median(std::move(samples[i].totals));
+  }
+  return timings;
+}
+
+double ConvolutionMs(const Network& network, const Timing& timing) {
+  double sum = 0.0;
+  for (size_t i = 0; i < network.layers().size(); ++i) {
+    if (IsConvolution(network.layers()[i])) sum += timing.layer_ms[i];
+  }
+  return sum;
+}
+
+void PrintTable(const Report& report) {
+  std::printf("%s, %s, %zu thread(s), medians of %d runs, arena %.1f MB\n", report.model.c_str(), report.target.c_str(),
+              report.threads, report.repeat, static_cast<double>(report.network->arena_bytes()) * 1e-6);
+  std::printf("%-24s %-30s %-14s %10s", "layer", "shape", "scheme", "nnz");
+  std::printf(report.dense == nullptr ? " %10s\n" : " %10s %10s %9s\n", report.dense == nullptr ? "ms" : "ms dense",
+              "ms sparse", "speed-up");
+  for (size_t i = 0; i < report.network->layers().size(); ++i) {
+    const LayerInfo& layer = report.network->layers()[i];
+    PrintRow(report, layer.name, ShapeText(layer), layer.weights != nullptr ? layer.weights->scheme : layer.op,
+             layer.weights != nullptr ? layer.weights->nnz : 0,
+             report.dense != nullptr ? report.dense_timing.layer_ms[i] : 0.0, report.timing.layer_ms[i]);
+  }
+  const Sum stack = SumOver(report, IsConvolution);
+  const Sum all = SumOver(report, [](const LayerInfo&) { return true; });
+  PrintRow(report, "sum of convolutions", "", "", stack.nnz, stack.dense_ms, stack.ms);
+  PrintRow(report, "sum of all layers", "", "", all.nnz, all.dense_ms, all.ms);
+  PrintRow(report, "whole run", "", "", all.nnz, report.dense_timing.total_ms, report.timing.total_ms);
+}
+
+nlohmann::ordered_json ToJson(const Report& report) {
+  nlohmann::ordered_json json = {{"model", report.model},
+                                 {"target", report.target},
+                                 {"threads", report.threads},
+                                 {"repeat", report.repeat},
+                                 {"arena_bytes", report.network->arena_bytes()},
+                                 {"workspace_bytes", report.network->workspace_bytes()}};
+  json["layers"] = nlohmann::ordered_json::array();
+  for (size_t i = 0; i < report.network->layers().size(); ++i) json["layers"].push_back(LayerToJson(report, i));
+  const Sum stack = SumOver(report, IsConvolution);
+  const Sum all = SumOver(report, [](const LayerInfo&) { return true; });
+  json["convolutions"] = {{"weights", stack.weights}, {"nnz", stack.nnz}, {"ms", stack.ms}};
+  json["total"] = {{"weights", all.weights}, {"nnz", all.nnz}, {"ms", all.ms}, {"run_ms", report.timing.total_ms}};
+  if (report.dense != nullptr) {
+    json["convolutions"]["dense_ms"] = stack.dense_ms;
+    json["total"]["dense_ms"] = all.dense_ms;
+    json["total"]["dense_run_ms"] = report.dense_timing.total_ms;
+  }
+  return json;
+}
+
+}  // namespace report

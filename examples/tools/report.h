@@ -1,0 +1,43 @@
+// Timing of one or two networks, layer by layer, as a table and as JSON.
+
+#ifndef LACUNA_EXAMPLES_TOOLS_REPORT_H_
+#define LACUNA_EXAMPLES_TOOLS_REPORT_H_
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <vector>
+
+#include "graph/executor.h"
+
+namespace report {
+
+// Medians over repeated runs, in milliseconds.
+struct Timing {
+  std::vector<double> layer_ms;
+  double total_ms = 0.0;  // of whole runs
+};
+
+// Runs the networks in turn `repeat` times after one run to warm up, so that what slows the machine slows both.
+graph::Result<std::vector<Timing>> Measure(const std::vector<graph::Network*>& networks, int repeat);
+
+// The sum over all convolutions.
+double ConvolutionMs(const graph::Network& network, const Timing& timing);
+
+struct Report {
+  std::string model;
+  std::string target;  // SIMD
+  size_t threads = 1;
+  int repeat = 1;
+  const graph::Network* network = nullptr;
+  Timing timing;
+  const graph::Network* dense = nullptr;  // null without a comparison; the same graph, so the same layers
+  Timing dense_timing;
+};
+
+void PrintTable(const Report& report);
+nlohmann::ordered_json ToJson(const Report& report);
+
+}  // namespace report
+
+#endif  // LACUNA_EXAMPLES_TOOLS_REPORT_H_
