@@ -41,13 +41,21 @@ HWY_INLINE size_t StoreVectors(D d, const float* acc, const float* residual, siz
 template <Activation kActivation>
 HWY_INLINE void StoreRun(const float* acc, const float* residual, size_t count, const Epilogue& epilogue, float* y) {
   const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 8> d8;
-  const hn::CappedTag<float, 4> d4;
-  const hn::CappedTag<float, 1> d1;
   size_t i = StoreVectors<kActivation>(d, acc, residual, 0, count, epilogue, y);
-  if (hn::Lanes(d) > hn::Lanes(d8)) i = StoreVectors<kActivation>(d8, acc, residual, i, count, epilogue, y);
-  if (hn::Lanes(d) > hn::Lanes(d4)) i = StoreVectors<kActivation>(d4, acc, residual, i, count, epilogue, y);
-  StoreVectors<kActivation>(d1, acc, residual, i, count, epilogue, y);
+  if constexpr (HWY_MEM_OPS_MIGHT_FAULT == 0) {
+    if (i == count) return;
+    const auto rest = hn::FirstN(d, count - i);
+    auto v = hn::LoadU(d, acc + i);  // acc is ours: whole vectors may be read
+    if (residual != nullptr) v = hn::Add(v, hn::MaskedLoad(rest, d, residual + i));
+    hn::BlendedStore(Activate<kActivation>(d, v, epilogue), rest, d, y + i);
+  } else {
+    const hn::CappedTag<float, 8> d8;
+    const hn::CappedTag<float, 4> d4;
+    const hn::CappedTag<float, 1> d1;
+    if (hn::Lanes(d) > hn::Lanes(d8)) i = StoreVectors<kActivation>(d8, acc, residual, i, count, epilogue, y);
+    if (hn::Lanes(d) > hn::Lanes(d4)) i = StoreVectors<kActivation>(d4, acc, residual, i, count, epilogue, y);
+    StoreVectors<kActivation>(d1, acc, residual, i, count, epilogue, y);
+  }
 }
 
 HWY_INLINE int64_t CornerOf(const std::array<int64_t, 3>& stride, const OutputSpan& span) {

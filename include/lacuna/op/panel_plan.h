@@ -168,7 +168,7 @@ inline Result<PanelPlan> PanelPlan::Make(const KernelTable& kernels, Shared<Pack
                                                                       static_cast<double>(weights->shape.groups),
                                                  .rows_per_group = weights->shape.rows_per_group()}));
   plan.tile_ = tile;
-  plan.slack_ = static_cast<size_t>(plan.kernel_->tile.vectors) * kernels.lanes;
+  plan.slack_ = static_cast<size_t>(plan.kernel_->tile.vectors) * kernels.lanes + static_cast<size_t>(tile.axis[2].shared);
 
   const PackedWeights<float>& packed = *weights;
   LACUNA_ASSIGN_OR_RETURN(offset, Buffer<int32_t>::Make(packed.columns() + kPrefetchColumns));

@@ -22,10 +22,14 @@ namespace lacuna {
 // tile that begins at output o0 holds input (o0 + i) * stride + PhaseStart(v) - pad, so tap t of output o0 + j is position
 // j + Shift(t) of phase Phase(t). If `shifted`, every tap has a plane of its own and Shift is 0: more copying, but positions
 // of a plane are exactly the outputs of the tile, without a halo.
+//
+// Positions of rows that lie next to each other are padding at both ends: a row's last `shared` positions, all zeros, may double
+// as the first of the next row.
 struct TileAxis {
   int64_t input = 1, output = 1, kernel = 1, stride = 1, dilation = 1, pad = 0;
   int64_t tile = 1;  // outputs per tile; the last tile of the axis may have fewer
   bool shifted = false;
+  int64_t shared = 0;
 
   int64_t tiles() const { return (output + tile - 1) / tile; }
   int64_t phases() const {
@@ -36,7 +40,13 @@ struct TileAxis {
   int64_t Shift(int64_t tap) const { return shifted ? 0 : (tap * dilation - PhaseStart(Phase(tap))) / stride; }
   // The largest Shift: outputs' reach beyond the tile.
   int64_t halo() const { return shifted ? 0 : (kernel - 1) * dilation / stride; }
-  int64_t extent() const { return tile + halo(); }  // positions of a plane
+  int64_t extent() const { return tile + halo() - shared; }  // stored positions of a plane
+  // The most positions that may be shared: both ends must be padding, in every tile.
+  int64_t Sharable() const {
+    if (tile != output || phases() != 1 || stride != 1) return 0;
+    const int64_t at_end = tile + halo() - (input + pad);
+    return std::clamp<int64_t>(std::min(pad, at_end), 0, halo());
+  }
 };
 
 // Axes are (depth, height, width); a layer of lower rank has extents of 1 in front. Floats of the tile are ordered channel,
@@ -114,8 +124,8 @@ struct SubTiling {
   }
 
   size_t MaxSubTiles(const InputTile& tile) const {
-    const auto slice = static_cast<size_t>(tile.axis[1].extent() * tile.axis[2].extent());
-    return static_cast<size_t>(tile.axis[0].tile) * (DivideUp(slice, lanes) + 1);
+    const auto rows = static_cast<size_t>(tile.axis[0].tile * tile.axis[1].tile);
+    return rows * (DivideUp(static_cast<size_t>(tile.axis[2].extent()), lanes) + 1);
   }
   // Every sub-tile cuts at most one row in two.
   size_t MaxSpans(const InputTile& tile) const {
@@ -131,28 +141,31 @@ struct SubTiling {
     int32_t used = 0;
     const int64_t pitch = tile.axis[2].extent();
     if (rows_touch && pitch == outputs[2]) outputs = {outputs[0], 1, outputs[1] * outputs[2]};
+    const int64_t rows = ByRows(pitch, outputs) ? 1 : outputs[1];  // of a run
     for (int64_t d = 0; d < outputs[0]; ++d) {
-      const int64_t slice = tile.Position(d, 0, 0);
-      const int64_t length = (outputs[1] - 1) * pitch + outputs[2];
-      int64_t h = 0, w = 0;  // the next output to place
-      for (int64_t at = 0; at < length;) {
-        const int width = WidthFor(length - at);
-        const int64_t end = width == 0 ? length : at + width * static_cast<int64_t>(lanes);
-        SubTile& sub = sub_tiles[count++];
-        sub = {slice + at, width, used, used};
-        while (h < outputs[1] && h * pitch + w < end) {
-          const int64_t position = h * pitch + w;
-          const int64_t run = std::min(outputs[2] - w, end - position);
-          spans[used++] = {static_cast<int32_t>(position - at), static_cast<int32_t>(run), static_cast<int32_t>(d),
-                           static_cast<int32_t>(h), static_cast<int32_t>(w)};
-          w += run;
-          if (w == outputs[2]) {
-            w = 0;
-            ++h;
+      for (int64_t first = 0; first < outputs[1]; first += rows) {
+        const int64_t run = tile.Position(d, first, 0);
+        const int64_t length = (rows - 1) * pitch + outputs[2];
+        int64_t h = 0, w = 0;  // the next output to place
+        for (int64_t at = 0; at < length;) {
+          const int width = WidthFor(length - at);
+          const int64_t end = width == 0 ? length : at + width * static_cast<int64_t>(lanes);
+          SubTile& sub = sub_tiles[count++];
+          sub = {run + at, width, used, used};
+          while (h < rows && h * pitch + w < end) {
+            const int64_t position = h * pitch + w;
+            const int64_t valid = std::min(outputs[2] - w, end - position);
+            spans[used++] = {static_cast<int32_t>(position - at), static_cast<int32_t>(valid), static_cast<int32_t>(d),
+                             static_cast<int32_t>(first + h), static_cast<int32_t>(w)};
+            w += valid;
+            if (w == outputs[2]) {
+              w = 0;
+              ++h;
+            }
           }
+          sub.span_end = used;
+          at = end;
         }
-        sub.span_end = used;
-        at = end;
       }
     }
     return count;
@@ -160,22 +173,31 @@ struct SubTiling {
 
   // Vectors computed for a tile with those outputs.
   double Vectors(const InputTile& tile, const std::array<int64_t, 3>& outputs) const {
-    const int64_t length = (outputs[1] - 1) * tile.axis[2].extent() + outputs[2];
-    const auto wide = static_cast<int64_t>(lanes) * widths.front();
-    double vectors = static_cast<double>(length / wide * widths.front());
-    for (int64_t left = length % wide; left > 0;) {
-      const int width = WidthFor(left);
-      if (width == 0) {
-        vectors += static_cast<double>(left) * kFewPositionCost;
-        break;
-      }
-      vectors += width;
-      left -= width * static_cast<int64_t>(lanes);
-    }
-    return vectors * static_cast<double>(outputs[0]);
+    const int64_t pitch = tile.axis[2].extent();
+    const double slice = ByRows(pitch, outputs) ? static_cast<double>(outputs[1]) * RunVectors(outputs[2])
+                                                : RunVectors((outputs[1] - 1) * pitch + outputs[2]);
+    return slice * static_cast<double>(outputs[0]);
   }
 
  private:
+  // Whether every row is a run of its own, rather than all rows of a depth slice one run with the gaps computed in vain. Equal
+  // counts favour rows: no sub-tile then holds a gap, and all can write their outputs themselves.
+  bool ByRows(int64_t pitch, const std::array<int64_t, 3>& outputs) const {
+    return static_cast<double>(outputs[1]) * RunVectors(outputs[2]) <= RunVectors((outputs[1] - 1) * pitch + outputs[2]);
+  }
+
+  double RunVectors(int64_t positions) const {
+    const int64_t wide = static_cast<int64_t>(lanes) * widths.front();
+    double vectors = static_cast<double>(positions / wide * widths.front());
+    for (int64_t left = positions % wide; left > 0;) {
+      const int width = WidthFor(left);
+      if (width == 0) return vectors + static_cast<double>(left) * kFewPositionCost;
+      vectors += width;
+      left -= width * static_cast<int64_t>(lanes);
+    }
+    return vectors;
+  }
+
   // Whether the last vector of `positions` would hold a few only.
   bool OverFull(int64_t positions) const {
     const int64_t last = positions % static_cast<int64_t>(lanes);
@@ -204,6 +226,7 @@ inline InputTile MakeInputTile(const std::array<TileAxis, 3>& axis, int64_t chan
   InputTile tile{axis, channels, 0};
   for (size_t a = 0; a < 3; ++a) tile.axis[a].tile = outputs[a];
   tile.axis[2].shifted = shifted;
+  tile.axis[2].shared = tile.axis[2].Sharable();
   const auto unit = static_cast<int64_t>(std::max(kAlignment / sizeof(float), lanes));
   int64_t units = (tile.phases() * tile.plane() + unit - 1) / unit;
   if (units % kConflictLines == 0) ++units;
