@@ -39,7 +39,7 @@ inline constexpr double kPackVectorCost = 6.0;    // copying one vector into the
 inline constexpr double kPackRowCost = 10.0;      // starting a row of the input tile
 inline constexpr double kSpanCost = 6.0;          // starting a run of outputs at the store
 inline constexpr double kFewPositionCost = 0.2;   // a position of the kernel that takes them one by one
-inline constexpr double kStreamWeightCost = 0.3;  // reading one packed weight again for another input tile
+inline constexpr double kStreamWeightCost = 0.8;  // reading one packed weight again for another input tile
 
 }  // namespace lacuna
 
