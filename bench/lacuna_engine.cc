@@ -34,77 +34,63 @@ Status CheckThreads(int threads) {
 #endif
 }
 
-class ConvolutionEngine : public Engine {
- public:
-  static Result<EnginePointer> Make(const Problem& problem, const Settings&, const EngineInfo& info) {
-    LACUNA_RETURN_IF_ERROR(CheckThreads(info.threads));
-    LACUNA_ASSIGN_OR_RETURN(dense, DenseWeights<float>::View(MatrixShapeOf(problem.shape), problem.weights));
-    const double start = Seconds();
-    auto plan = problem.pruned != nullptr ? MakeConvolution<2>(*problem.pruned, problem.shape)
-                                          : MakeConvolution<2>(dense, problem.shape);
-    const double pack_seconds = Seconds() - start;
-    if (!plan.ok()) return plan.status();
-    const auto threads = static_cast<size_t>(info.threads);
-    LACUNA_ASSIGN_OR_RETURN(workspace, Buffer<std::byte>::Make(plan->WorkspaceBytes(threads)));
-    LACUNA_ASSIGN_OR_RETURN(x, Activations::InputOf(problem, problem.channels_last));
-    LACUNA_ASSIGN_OR_RETURN(y, Activations::OutputOf(problem, problem.channels_last));
-    auto engine = EnginePointer(new ConvolutionEngine(problem.shape, *std::move(plan), std::move(workspace),
-                                                      std::move(x), std::move(y), info.threads, pack_seconds));
-    LACUNA_RETURN_IF_ERROR(static_cast<ConvolutionEngine&>(*engine).TryRun());
-    return engine;
+// What differs between the two operations: how a plan is made and how it sees the activations.
+struct ConvolutionOperation {
+  using Plan = Convolution<2>;
+
+  template <class Weights>
+  static Result<Plan> Make(const Problem& problem, const Weights& weights) {
+    return MakeConvolution<2>(weights, problem.shape);
   }
 
-  void Run() override { static_cast<void>(TryRun().ok()); }
-  void CopyOutput(std::span<float> planar) const override { y_.CopyTo(planar); }
-  std::string Detail() const override { return plan_.Explain().ToString(); }
-  double pack_seconds() const override { return pack_seconds_; }
-
- private:
-  ConvolutionEngine(const ConvShape<2>& shape, Convolution<2> plan, Buffer<std::byte> workspace, Activations x,
-                    Activations y, int threads, double pack_seconds)
-      : shape_(shape),
-        plan_(std::move(plan)),
-        workspace_(std::move(workspace)),
-        x_(std::move(x)),
-        y_(std::move(y)),
-        threads_(threads),
-        pack_seconds_(pack_seconds) {}
-
-  Status TryRun() {
-    const auto x =
-        TensorView<const float, 4>::Planar(x_.data(), {1, shape_.in_channels, shape_.input[0], shape_.input[1]});
-    const auto y =
-        TensorView<float, 4>::Planar(y_.data(), {1, shape_.out_channels, shape_.output(0), shape_.output(1)});
-    const RunArgs<2> args{.workspace = {workspace_.data(), workspace_.size()}};
-    return WithExecutor(threads_, [&](auto&& executor) { return plan_.Run(x, y, args, executor); });
+  template <class E>
+  static Status Run(const Plan& plan, const Activations& x, Activations& y, std::span<std::byte> workspace,
+                    E&& executor) {
+    const ConvShape<2>& shape = plan.shape();
+    return plan.Run(TensorView<const float, 4>::Planar(x.data(), shape.input_tensor()),
+                    TensorView<float, 4>::Planar(y.data(), shape.output_tensor()), {.workspace = workspace}, executor);
   }
-
-  ConvShape<2> shape_;
-  Convolution<2> plan_;
-  Buffer<std::byte> workspace_;
-  Activations x_;
-  Activations y_;
-  int threads_;
-  double pack_seconds_;
 };
 
-class GemmEngine : public Engine {
+struct GemmOperation {
+  using Plan = Gemm;
+
+  template <class Weights>
+  static Result<Plan> Make(const Problem& problem, const Weights& weights) {
+    return MakeGemm(weights, {.n = problem.shape.positions()});
+  }
+
+  template <class E>
+  static Status Run(const Plan& plan, const Activations& x, Activations& y, std::span<std::byte> workspace,
+                    E&& executor) {
+    const int64_t n = x.pixels();
+    const auto in = x.channels_last() ? MatrixView<const float>::ColumnMajor(x.data(), plan.k(), n)
+                                      : MatrixView<const float>::RowMajor(x.data(), plan.k(), n);
+    const auto out = y.channels_last() ? MatrixView<float>::ColumnMajor(y.data(), plan.m(), n)
+                                       : MatrixView<float>::RowMajor(y.data(), plan.m(), n);
+    return plan.Run(in, out, {.workspace = workspace}, executor);
+  }
+};
+
+template <class Operation>
+class LacunaEngine : public Engine {
  public:
+  using Plan = typename Operation::Plan;
+
   static Result<EnginePointer> Make(const Problem& problem, const Settings&, const EngineInfo& info) {
     LACUNA_RETURN_IF_ERROR(CheckThreads(info.threads));
     LACUNA_ASSIGN_OR_RETURN(dense, DenseWeights<float>::View(MatrixShapeOf(problem.shape), problem.weights));
-    const GemmShape shape{.n = problem.shape.positions()};
     const double start = Seconds();
-    auto plan = problem.pruned != nullptr ? MakeGemm(*problem.pruned, shape) : MakeGemm(dense, shape);
+    auto plan = problem.pruned != nullptr ? Operation::Make(problem, *problem.pruned) : Operation::Make(problem, dense);
     const double pack_seconds = Seconds() - start;
     if (!plan.ok()) return plan.status();
-    const auto threads = static_cast<size_t>(info.threads);
-    LACUNA_ASSIGN_OR_RETURN(workspace, Buffer<std::byte>::Make(plan->WorkspaceBytes(threads)));
+    LACUNA_ASSIGN_OR_RETURN(workspace,
+                            Buffer<std::byte>::Make(plan->WorkspaceBytes(static_cast<size_t>(info.threads))));
     LACUNA_ASSIGN_OR_RETURN(x, Activations::InputOf(problem, problem.channels_last));
     LACUNA_ASSIGN_OR_RETURN(y, Activations::OutputOf(problem, problem.channels_last));
-    auto engine = EnginePointer(
-        new GemmEngine(*std::move(plan), std::move(workspace), std::move(x), std::move(y), info.threads, pack_seconds));
-    LACUNA_RETURN_IF_ERROR(static_cast<GemmEngine&>(*engine).TryRun());
+    auto engine = EnginePointer(new LacunaEngine(*std::move(plan), std::move(workspace), std::move(x), std::move(y),
+                                                 info.threads, pack_seconds));
+    LACUNA_RETURN_IF_ERROR(static_cast<LacunaEngine&>(*engine).TryRun());
     return engine;
   }
 
@@ -114,7 +100,7 @@ class GemmEngine : public Engine {
   double pack_seconds() const override { return pack_seconds_; }
 
  private:
-  GemmEngine(Gemm plan, Buffer<std::byte> workspace, Activations x, Activations y, int threads, double pack_seconds)
+  LacunaEngine(Plan plan, Buffer<std::byte> workspace, Activations x, Activations y, int threads, double pack_seconds)
       : plan_(std::move(plan)),
         workspace_(std::move(workspace)),
         x_(std::move(x)),
@@ -123,16 +109,11 @@ class GemmEngine : public Engine {
         pack_seconds_(pack_seconds) {}
 
   Status TryRun() {
-    const int64_t k = x_.channels(), m = y_.channels(), n = x_.pixels();
-    const auto x = x_.channels_last() ? MatrixView<const float>::ColumnMajor(x_.data(), k, n)
-                                      : MatrixView<const float>::RowMajor(x_.data(), k, n);
-    const auto y = y_.channels_last() ? MatrixView<float>::ColumnMajor(y_.data(), m, n)
-                                      : MatrixView<float>::RowMajor(y_.data(), m, n);
-    const GemmArgs args{.workspace = {workspace_.data(), workspace_.size()}};
-    return WithExecutor(threads_, [&](auto&& executor) { return plan_.Run(x, y, args, executor); });
+    const std::span<std::byte> workspace(workspace_.data(), workspace_.size());
+    return WithExecutor(threads_, [&](auto&& executor) { return Operation::Run(plan_, x_, y_, workspace, executor); });
   }
 
-  Gemm plan_;
+  Plan plan_;
   Buffer<std::byte> workspace_;
   Activations x_;
   Activations y_;
@@ -158,12 +139,13 @@ std::vector<EngineInfo> LacunaConvolutions(int threads) {
   return WithThreads({.name = "lacuna",
                       .pruned = true,
                       .supports = [](const Problem& problem) { return !problem.channels_last; },
-                      .make = &ConvolutionEngine::Make},
+                      .make = &LacunaEngine<ConvolutionOperation>::Make},
                      threads);
 }
 
 std::vector<EngineInfo> LacunaGemms(int threads) {
-  return WithThreads({.name = "lacuna", .pruned = true, .supports = &IsGemm, .make = &GemmEngine::Make}, threads);
+  return WithThreads(
+      {.name = "lacuna", .pruned = true, .supports = &IsGemm, .make = &LacunaEngine<GemmOperation>::Make}, threads);
 }
 
 int64_t LacunaTarget() { return ActiveTarget(); }

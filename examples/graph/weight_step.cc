@@ -105,7 +105,7 @@ class ConvolutionStep : public WeightStep {
   size_t WorkspaceBytes(size_t threads) const override { return plan_ ? plan_->WorkspaceBytes(threads) : 0; }
 
   Status Run(const StepArgs& args) const override {
-    const View y = View::Planar(args.output, OutputExtents());
+    const View y = View::Planar(args.output, shape_.output_tensor());
     if (plan_) return plan_->Run(Input(args), y, {args.workspace, ResidualView(args)}, args.threads);
     return lacuna::reference::Convolution<kRank>(shape_, reference_weights_->values(), epilogue_, Input(args), y,
                                                  ResidualView(args));
@@ -117,8 +117,8 @@ class ConvolutionStep : public WeightStep {
     LACUNA_ASSIGN_OR_RETURN(expected, Buffer<float>::Make(elements));
     LACUNA_ASSIGN_OR_RETURN(magnitude, Buffer<double>::Make(elements));
     LACUNA_RETURN_IF_ERROR(lacuna::reference::Convolution<kRank>(
-        shape_, dense.values(), epilogue_, Input(args), View::Planar(expected.data(), OutputExtents()),
-        ResidualView(args), TensorView<double, kRank + 2>::Planar(magnitude.data(), OutputExtents())));
+        shape_, dense.values(), epilogue_, Input(args), View::Planar(expected.data(), shape_.output_tensor()),
+        ResidualView(args), TensorView<double, kRank + 2>::Planar(magnitude.data(), shape_.output_tensor())));
     const auto positions = static_cast<size_t>(shape_.positions());
     const auto channels = static_cast<size_t>(shape_.out_channels);
     return WorstRatio(shape_.depth(), args.output, expected, magnitude, Residual(args),
@@ -126,17 +126,9 @@ class ConvolutionStep : public WeightStep {
   }
 
  private:
-  static lacuna::Extents<kRank + 2> Join(int64_t batch, int64_t channels, const lacuna::Extents<kRank>& spatial) {
-    lacuna::Extents<kRank + 2> extents{batch, channels};
-    for (size_t axis = 0; axis < kRank; ++axis) extents[axis + 2] = spatial[axis];
-    return extents;
-  }
-  lacuna::Extents<kRank + 2> OutputExtents() const { return Join(shape_.batch, shape_.out_channels, shape_.output()); }
-  ConstView Input(const StepArgs& args) const {
-    return ConstView::Planar(args.inputs[0], Join(shape_.batch, shape_.in_channels, shape_.input));
-  }
+  ConstView Input(const StepArgs& args) const { return ConstView::Planar(args.inputs[0], shape_.input_tensor()); }
   ConstView ResidualView(const StepArgs& args) const {
-    return epilogue_.residual ? ConstView::Planar(args.inputs[1], OutputExtents()) : ConstView{};
+    return epilogue_.residual ? ConstView::Planar(args.inputs[1], shape_.output_tensor()) : ConstView{};
   }
 
   lacuna::ConvShape<kRank> shape_;

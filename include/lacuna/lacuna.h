@@ -26,71 +26,78 @@
 #include "lacuna/core/view.h"
 #include "lacuna/format/bcr.h"
 #include "lacuna/format/bcrc.h"
+#include "lacuna/format/block.h"
+#include "lacuna/format/csr.h"
 #include "lacuna/format/dense.h"
 #include "lacuna/op/convolution.h"
 #include "lacuna/op/gemm.h"
 #include "lacuna/pack/packed_weights.h"
 #include "lacuna/policy/policy.h"
 #include "lacuna/prune/bcr.h"
+#include "lacuna/prune/block.h"
+#include "lacuna/prune/punched.h"
 #include "lacuna/prune/scheme.h"
+#include "lacuna/prune/unstructured.h"
 #include "lacuna/reference/convolution.h"
 #include "lacuna/reference/gemm.h"
 #include "lacuna/version.h"
 
 namespace lacuna {
-// What depends on the compiled targets is tagged with the baseline, so that translation units compiled with different -march
-// flags do not share it.
+// What depends on the compiled targets is tagged with the baseline, so that translation units compiled with different
+// -march flags do not share it.
 inline namespace HWY_CONCAT(baseline_, HWY_NAMESPACE) {
 
 #ifdef LACUNA_TARGET_TABLE
-template <Policy P>
-inline constexpr const KernelTable& (*kKernelTables[HWY_MAX_DYNAMIC_TARGETS + 2])() = LACUNA_TARGET_TABLE(Kernels<P>);
-inline constexpr int64_t (*kCompiledTargets[HWY_MAX_DYNAMIC_TARGETS + 2])() = LACUNA_TARGET_TABLE(CompiledTarget);
+  template <Policy P>
+  inline constexpr const KernelTable& (*kKernelTables[HWY_MAX_DYNAMIC_TARGETS + 2])() = LACUNA_TARGET_TABLE(Kernels<P>);
+  inline constexpr int64_t (*kCompiledTargets[HWY_MAX_DYNAMIC_TARGETS + 2])() = LACUNA_TARGET_TABLE(CompiledTarget);
 #endif
 
-// The kernels of policy P on the SIMD target that is active now.
-template <Policy P = DefaultPolicy>
-const KernelTable& ActiveKernels() {
+  // The kernels of policy P on the SIMD target that is active now.
+  template <Policy P = DefaultPolicy>
+  const KernelTable& ActiveKernels() {
 #ifdef LACUNA_TARGET_TABLE
-  return kKernelTables<P>[TargetIndex()]();
+    return kKernelTables<P>[TargetIndex()]();
 #else
-  return LACUNA_DISPATCH(Kernels<P>)();
+    return LACUNA_DISPATCH(Kernels<P>)();
 #endif
-}
+  }
 
-// Highway's bit of the SIMD target that plans made now are bound to.
-inline int64_t ActiveTarget() {
+  // Highway's bit of the SIMD target that plans made now are bound to.
+  inline int64_t ActiveTarget() {
 #ifdef LACUNA_TARGET_TABLE
-  return kCompiledTargets[TargetIndex()]();
+    return kCompiledTargets[TargetIndex()]();
 #else
-  return LACUNA_DISPATCH(CompiledTarget)();
+    return LACUNA_DISPATCH(CompiledTarget)();
 #endif
-}
+  }
 
-inline const char* ActiveTargetName() { return hwy::TargetName(ActiveTarget()); }
+  inline const char* ActiveTargetName() { return hwy::TargetName(ActiveTarget()); }
 
-// Packs `weights` for the active SIMD target, to be shared by several plans of the same policy.
-template <class Weights, Policy P = DefaultPolicy>
-Result<Shared<PackedWeights<float>>> PackWeights(const Weights& weights, const P& policy = {}) {
-  LACUNA_ASSIGN_OR_RETURN(choice, PackFor(ActiveKernels<P>(), weights, policy));
-  return std::move(choice.weights);
-}
+  // Packs `weights` for the active SIMD target, to be shared by several plans of the same policy.
+  template <class Weights, Policy P = DefaultPolicy>
+  Result<Shared<PackedWeights<float>>> PackWeights(const Weights& weights, const P& policy = {}) {
+    LACUNA_ASSIGN_OR_RETURN(choice, PackFor(ActiveKernels<P>(), weights, policy));
+    return std::move(choice.weights);
+  }
 
-// A plan for a convolution of `weights` (DenseWeights, BcrWeights, or packed weights), bound to the active SIMD target.
-// `weights` may be discarded afterwards. Fails if shape, weights, epilogue or policy do not fit each other, or memory runs out.
-template <int kRank, class Weights, Policy P = DefaultPolicy>
-Result<Convolution<kRank>> MakeConvolution(const Weights& weights, const ConvShape<kRank>& shape,
-                                           const Epilogue& epilogue = {}, const P& policy = {}) {
-  return Convolution<kRank>::Make(ActiveKernels<P>(), weights, shape, epilogue, policy);
-}
+  // A plan for a convolution of `weights` (of any format, or packed), bound to the active SIMD target.
+  // `weights` may be discarded afterwards. Fails if shape, weights, epilogue or policy do not fit each other, or memory
+  // runs out.
+  template <int kRank, class Weights, Policy P = DefaultPolicy>
+  Result<Convolution<kRank>> MakeConvolution(const Weights& weights, const ConvShape<kRank>& shape,
+                                             const Epilogue& epilogue = {}, const P& policy = {}) {
+    return Convolution<kRank>::Make(ActiveKernels<P>(), weights, shape, epilogue, policy);
+  }
 
-// A plan for Y = W X, as above.
-template <class Weights, Policy P = DefaultPolicy>
-Result<Gemm> MakeGemm(const Weights& weights, const GemmShape& shape, const Epilogue& epilogue = {}, const P& policy = {}) {
-  return Gemm::Make(ActiveKernels<P>(), weights, shape, epilogue, policy);
-}
+  // A plan for Y = W X, as above.
+  template <class Weights, Policy P = DefaultPolicy>
+  Result<Gemm> MakeGemm(const Weights& weights, const GemmShape& shape, const Epilogue& epilogue = {},
+                        const P& policy = {}) {
+    return Gemm::Make(ActiveKernels<P>(), weights, shape, epilogue, policy);
+  }
 
-}  // namespace HWY_CONCAT(baseline_, HWY_NAMESPACE)
+}  // namespace )
 }  // namespace lacuna
 
 #endif  // HWY_ONCE

@@ -39,7 +39,7 @@ std::vector<float> Unpack(const PackedWeights<float>& packed) {
     for (size_t m = 0; m < packed.tile.masks.size(); ++m) {
       const uint32_t columns = packed.count[panel * packed.tile.masks.size() + m];
       for (uint32_t i = 0; i < columns; ++i, ++column) {
-        if (i > 0) CHECK(packed.column(column) > packed.column(column - 1));
+        if (i > 0) CHECK(packed.column[column] > packed.column[column - 1]);
         for (int r = 0; r < packed.tile.rows; ++r) {
           if ((packed.tile.masks[m] >> r & 1) == 0) continue;
           const float value = *weight++;
@@ -49,7 +49,7 @@ std::vector<float> Unpack(const PackedWeights<float>& packed) {
           }
           const auto row = static_cast<size_t>(first + r);
           const size_t original = packed.row_order.size() == 0 ? row : packed.row_order[row];
-          dense[original * static_cast<size_t>(packed.shape.columns) + packed.column(column)] = value;
+          dense[original * static_cast<size_t>(packed.shape.columns) + packed.column[column]] = value;
         }
       }
     }
@@ -127,9 +127,9 @@ TEST_CASE("Pack: 16-bit columns as long as they fit, 32 bits beyond") {
     REQUIRE(bcr.ok());
     const auto packed = Pack<KeepOrder>(*bcr, kTileInfo<RegisterTile<1, 1>>);
     REQUIRE(packed.ok());
-    CHECK((packed->column32.size() == 0) == (columns == 65536));
-    CHECK(packed->columns() == 2);
-    CHECK(packed->column(1) == static_cast<uint32_t>(columns - 1));
+    CHECK((packed->column.size_bytes() == packed->column.size() * 2) == (columns == 65536));
+    CHECK(packed->column.size() == 2);
+    CHECK(packed->column[1] == static_cast<uint32_t>(columns - 1));
   }
 }
 

@@ -63,6 +63,8 @@ Result<Shared<PackedWeights<float>>> PackDefault(const Weights& weights) {
 
 LACUNA_TEST_INSTANTIATE(DenseWeights<float>);
 LACUNA_TEST_INSTANTIATE(BcrWeights<float>);
+LACUNA_TEST_INSTANTIATE(BlockWeights<float>);
+LACUNA_TEST_INSTANTIATE(CsrWeights<float>);
 LACUNA_TEST_INSTANTIATE(Shared<PackedWeights<float>>);
 template Result<Shared<PackedWeights<float>>> PackDefault(const DenseWeights<float>&);
 template Result<Shared<PackedWeights<float>>> PackDefault(const BcrWeights<float>&);

@@ -21,8 +21,8 @@ struct PlanOptions {
 int TileCount();
 const char* TileName(int tile);
 
-// MakeConvolution, MakeGemm and PackWeights for DenseWeights<float>, BcrWeights<float> and, but for the last,
-// Shared<PackedWeights<float>>; ranks 1 to 3.
+// MakeConvolution and MakeGemm for every format and for Shared<PackedWeights<float>>, ranks 1 to 3; PackWeights for
+// DenseWeights<float> and BcrWeights<float>.
 template <int kRank, class Weights>
 Result<Convolution<kRank>> PlanConvolution(const Weights& weights, const ConvShape<kRank>& shape,
                                            const Epilogue& epilogue = {}, const PlanOptions& options = {});

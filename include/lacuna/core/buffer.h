@@ -3,6 +3,8 @@
 #ifndef LACUNA_CORE_BUFFER_H_
 #define LACUNA_CORE_BUFFER_H_
 
+#include "lacuna/core/status.h"
+
 #include <cstddef>
 #include <cstring>
 #include <limits>
@@ -10,8 +12,6 @@
 #include <span>
 #include <type_traits>
 #include <utility>
-
-#include "lacuna/core/status.h"
 
 namespace lacuna {
 
@@ -21,8 +21,8 @@ inline constexpr size_t kAlignment = 64;
 constexpr size_t RoundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 constexpr size_t DivideUp(size_t value, size_t divisor) { return (value + divisor - 1) / divisor; }
 
-// A movable array of `size()` elements. Either owns its memory, aligned to kAlignment, or views memory of the caller, which
-// then must outlive it (a mapped file, say). Allocation failure is a Status, never an exception.
+// A movable array of `size()` elements. Either owns its memory, aligned to kAlignment, or views memory of the caller,
+// which then must outlive it (a mapped file, say). Allocation failure is a Status, never an exception.
 template <class T>
 class Buffer {
   static_assert(std::is_trivially_copyable_v<T>, "Buffer moves bytes");
@@ -48,7 +48,7 @@ class Buffer {
     if (size > (std::numeric_limits<size_t>::max() - kAlignment) / sizeof(T)) {
       return Status::OutOfMemory("Buffer", std::numeric_limits<size_t>::max());
     }
-    void* memory = ::operator new(size * sizeof(T), std::align_val_t{kAlignment}, std::nothrow);
+    void* memory = ::operator new (size * sizeof(T), std::align_val_t{kAlignment}, std::nothrow);
     if (memory == nullptr) return Status::OutOfMemory("Buffer", size * sizeof(T));
     std::memset(memory, 0, size * sizeof(T));
     buffer.data_ = static_cast<T*>(memory);
@@ -91,7 +91,7 @@ class Buffer {
 
  private:
   void Free() {
-    if (owned_) ::operator delete(data_, std::align_val_t{kAlignment});
+    if (owned_) ::operator delete (data_, std::align_val_t{kAlignment});
   }
 
   T* data_ = nullptr;

@@ -7,25 +7,27 @@
 
 #include "hwy/highway.h"
 
-// LACUNA_DISPATCH(FN): FN of the target that runs now, FN being a function or template-id without commas that is visible as
-// lacuna::N_<target>::FN. Pointers are kept in a constexpr table with one slot per target, in Highway's order.
+// LACUNA_DISPATCH(FN): FN of the target that runs now, FN being a function or template-id without commas that is
+// visible as lacuna::N_<target>::FN. Pointers are kept in a constexpr table with one slot per target, in Highway's
+// order.
 #if HWY_IDE || (HWY_TARGETS & (HWY_TARGETS - 1)) == 0
 #define LACUNA_DISPATCH(FN) HWY_STATIC_DISPATCH(FN)
 #else
 // Slot 0 is Highway's "not yet initialised", which TargetIndex never returns.
-#define LACUNA_TARGET_TABLE(FN) {nullptr, HWY_CHOOSE_TARGET_LIST(FN), HWY_CHOOSE_FALLBACK(FN)}
+#define LACUNA_TARGET_TABLE(FN) \
+  { nullptr, HWY_CHOOSE_TARGET_LIST(FN), HWY_CHOOSE_FALLBACK(FN) }
 #endif
 
 namespace lacuna {
 inline namespace HWY_CONCAT(baseline_, HWY_NAMESPACE) {
 
-inline size_t TargetIndex() {
-  hwy::ChosenTarget& chosen = hwy::GetChosenTarget();
-  if (!chosen.IsInitialized()) chosen.Update(hwy::SupportedTargets());
-  return chosen.GetIndex();
-}
+  inline size_t TargetIndex() {
+    hwy::ChosenTarget& chosen = hwy::GetChosenTarget();
+    if (!chosen.IsInitialized()) chosen.Update(hwy::SupportedTargets());
+    return chosen.GetIndex();
+  }
 
-}  // namespace HWY_CONCAT(baseline_, HWY_NAMESPACE)
+}  // namespace )
 }  // namespace lacuna
 
 #endif  // LACUNA_CORE_DISPATCH_H_

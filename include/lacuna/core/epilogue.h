@@ -3,12 +3,12 @@
 #ifndef LACUNA_CORE_EPILOGUE_H_
 #define LACUNA_CORE_EPILOGUE_H_
 
+#include "lacuna/core/status.h"
+
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <span>
-
-#include "lacuna/core/status.h"
 
 namespace lacuna {
 
@@ -41,9 +41,9 @@ inline const char* ActivationName(Activation activation) {
 struct Epilogue {
   std::span<const float> bias{};  // one value per row, or empty; copied when a plan is made
   Activation activation = Activation::kNone;
-  float low = 0.0f;    // kClamp
-  float high = 6.0f;   // kClamp, at least low
-  float slope = 0.01f; // kLeakyRelu
+  float low = 0.0f;       // kClamp
+  float high = 6.0f;      // kClamp, at least low
+  float slope = 0.01f;    // kLeakyRelu
   bool residual = false;  // RunArgs::residual is added; it has the extents of the output
 
   Status Validate(int64_t rows) const {

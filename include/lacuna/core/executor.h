@@ -9,9 +9,9 @@
 namespace lacuna {
 
 // concurrency(): how many slots may run at the same time, at least 1.
-// parallel_for(slots, f): calls f(i) exactly once for every i < slots, slots <= concurrency(), on any threads in any order, and
-// returns when all calls have. f never throws and never calls back into the executor. Adapters for OpenMP, oneTBB and
-// pthreadpool are in executor_openmp.h, executor_tbb.h and executor_pthreadpool.h.
+// parallel_for(slots, f): calls f(i) exactly once for every i < slots, slots <= concurrency(), on any threads in any
+// order, and returns when all calls have. f never throws and never calls back into the executor. Adapters for OpenMP,
+// oneTBB and pthreadpool are in executor_openmp.h, executor_tbb.h and executor_pthreadpool.h.
 template <class E>
 concept Executor = requires(E& executor, size_t slots, void (*f)(size_t)) {
   { executor.concurrency() } -> std::convertible_to<size_t>;

@@ -19,8 +19,8 @@ class PthreadpoolExecutor {
   template <class F>
   void parallel_for(size_t slots, const F& f) const {
     pthreadpool_parallelize_1d(
-        pool_, [](void* context, size_t slot) { (*static_cast<const F*>(context))(slot); },
-        const_cast<F*>(&f), slots, /*flags=*/0);
+        pool_, [](void* context, size_t slot) { (*static_cast<const F*>(context))(slot); }, const_cast<F*>(&f), slots,
+        /*flags=*/0);
   }
 
  private:

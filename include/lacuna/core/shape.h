@@ -3,13 +3,13 @@
 #ifndef LACUNA_CORE_SHAPE_H_
 #define LACUNA_CORE_SHAPE_H_
 
+#include "lacuna/core/checked.h"
+#include "lacuna/core/status.h"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-
-#include "lacuna/core/checked.h"
-#include "lacuna/core/status.h"
 
 namespace lacuna {
 
@@ -23,9 +23,9 @@ constexpr Extents<kRank> FilledExtents(int64_t value) {
   return extents;
 }
 
-// y[n, oc, o] = sum over ic, k of w[oc, ic, k] * x[n, ic, o * stride + k * dilation - pad_begin], per group; x is zero outside
-// its extents. Axes are ordered from the outermost: (H, W) for rank 2, (D, H, W) for rank 3. As a GEMM: M = out_channels,
-// K = in_channels / groups * kernel taps (input channel outermost), N = output positions.
+// y[n, oc, o] = sum over ic, k of w[oc, ic, k] * x[n, ic, o * stride + k * dilation - pad_begin], per group; x is zero
+// outside its extents. Axes are ordered from the outermost: (H, W) for rank 2, (D, H, W) for rank 3. As a GEMM: M =
+// out_channels, K = in_channels / groups * kernel taps (input channel outermost), N = output positions.
 template <int kRank>
 struct ConvShape {
   static_assert(kRank >= 1 && kRank <= 3);
@@ -41,8 +41,8 @@ struct ConvShape {
   Extents<kRank> pad_begin{};
   Extents<kRank> pad_end{};
 
-  // Ok if every extent is in range, every output extent is at least 1 and no derived size overflows. Everything below is
-  // meaningful only for a valid shape.
+  // Ok if every extent is in range, every output extent is at least 1 and no derived size overflows. Everything below
+  // is meaningful only for a valid shape.
   Status Validate() const;
 
   int64_t output(int axis) const {
@@ -58,17 +58,15 @@ struct ConvShape {
   Extents<kRank + 2> input_tensor() const { return Tensor(in_channels, input); }
   Extents<kRank + 2> output_tensor() const { return Tensor(out_channels, output()); }
   int64_t taps() const { return Product(kernel); }
-  int64_t rows_per_group() const { return out_channels / groups; }      // M of one group
-  int64_t channels_per_group() const { return in_channels / groups; }   // input channels a filter sees
-  int64_t depth() const { return channels_per_group() * taps(); }       // K
-  int64_t positions() const { return Product(output()); }               // N of one image
+  int64_t rows_per_group() const { return out_channels / groups; }     // M of one group
+  int64_t channels_per_group() const { return in_channels / groups; }  // input channels a filter sees
+  int64_t depth() const { return channels_per_group() * taps(); }      // K
+  int64_t positions() const { return Product(output()); }              // N of one image
   int64_t weight_elements() const { return out_channels * depth(); }
   int64_t input_elements() const { return batch * in_channels * Product(input); }
   int64_t output_elements() const { return batch * out_channels * positions(); }
   // Multiply-adds count twice; taps that fall on padding count like any other.
-  double dense_flops() const {
-    return 2.0 * static_cast<double>(depth()) * static_cast<double>(output_elements());
-  }
+  double dense_flops() const { return 2.0 * static_cast<double>(depth()) * static_cast<double>(output_elements()); }
 
  private:
   Extents<kRank + 2> Tensor(int64_t channels, const Extents<kRank>& spatial) const {
@@ -85,8 +83,8 @@ struct ConvShape {
   }
 };
 
-// The most elements of a tensor, and the largest coordinate of an axis: far above any layer, and small enough that offsets and
-// sums of a few extents stay in 64 bits.
+// The most elements of a tensor, and the largest coordinate of an axis: far above any layer, and small enough that
+// offsets and sums of a few extents stay in 64 bits.
 inline constexpr int64_t kMaxElements = int64_t{1} << 40;
 
 template <int kRank>
@@ -123,8 +121,8 @@ Status ConvShape<kRank>::Validate() const {
     const Checked reach = Checked(kernel[axis] - 1) * dilation[axis] + 1;
     const Checked far = padded + Checked(stride[axis]) + reach;  // the largest coordinate a kernel computes
     if (!padded.ok() || !reach.ok() || !far.ok() || far.value() > kMaxElements) {
-      return Status::InvalidArgument("shape: padded input, kernel reach and stride of axis %d exceed the limit of %lld", axis,
-                                     static_cast<long long>(kMaxElements));
+      return Status::InvalidArgument("shape: padded input, kernel reach and stride of axis %d exceed the limit of %lld",
+                                     axis, static_cast<long long>(kMaxElements));
     }
     if (reach.value() > padded.value()) {
       return Status::InvalidArgument("shape.kernel[%d] reaches over %lld inputs, the padded input has only %lld", axis,

@@ -3,16 +3,17 @@
 #ifndef LACUNA_CORE_SHARED_H_
 #define LACUNA_CORE_SHARED_H_
 
+#include "lacuna/core/status.h"
+
 #include <atomic>
 #include <cstddef>
 #include <new>
 #include <utility>
 
-#include "lacuna/core/status.h"
-
 namespace lacuna {
 
-// std::shared_ptr<const T> with a factory that returns a Status instead of throwing std::bad_alloc. Thread-safe like it.
+// std::shared_ptr<const T> with a factory that returns a Status instead of throwing std::bad_alloc. Thread-safe like
+// it.
 template <class T>
 class Shared {
  public:

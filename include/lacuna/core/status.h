@@ -41,8 +41,8 @@ inline const char* StatusCodeName(StatusCode code) {
   return "unknown";
 }
 
-// Success, or a code with a message that names the argument, its value and the limit. Trivially copyable; messages longer
-// than the inline buffer are cut.
+// Success, or a code with a message that names the argument, its value and the limit. Trivially copyable; messages
+// longer than the inline buffer are cut.
 class [[nodiscard]] Status {
  public:
   Status() = default;
@@ -113,15 +113,15 @@ class [[nodiscard]] Result {
 }  // namespace lacuna
 
 // Leaves the calling function with the Status of `expression` unless that is ok.
-#define LACUNA_RETURN_IF_ERROR(expression)                                  \
-  do {                                                                      \
+#define LACUNA_RETURN_IF_ERROR(expression)                                      \
+  do {                                                                          \
     if (::lacuna::Status status_ = (expression); !status_.ok()) return status_; \
   } while (false)
 
 // Declares `name` as the value of the Result `expression`, or leaves the calling function with its Status.
-#define LACUNA_ASSIGN_OR_RETURN(name, expression)                \
-  auto name##_result = (expression);                             \
-  if (!name##_result.ok()) return name##_result.status();        \
+#define LACUNA_ASSIGN_OR_RETURN(name, expression)         \
+  auto name##_result = (expression);                      \
+  if (!name##_result.ok()) return name##_result.status(); \
   auto& name = *name##_result
 
 #endif  // LACUNA_CORE_STATUS_H_

@@ -3,18 +3,18 @@
 #ifndef LACUNA_CORE_VIEW_H_
 #define LACUNA_CORE_VIEW_H_
 
+#include "lacuna/core/shape.h"
+#include "lacuna/core/status.h"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
-#include "lacuna/core/shape.h"
-#include "lacuna/core/status.h"
-
 namespace lacuna {
 
-// A tensor of kRank axes. Element (i0, i1, ...) is data[i0 * stride[0] + i1 * stride[1] + ...]; strides count elements. For
-// activations the axes are (batch, channel, spatial axes...) whatever the layout in memory is: planar (NCHW) and
+// A tensor of kRank axes. Element (i0, i1, ...) is data[i0 * stride[0] + i1 * stride[1] + ...]; strides count elements.
+// For activations the axes are (batch, channel, spatial axes...) whatever the layout in memory is: planar (NCHW) and
 // channels-last (NHWC) differ in their strides only.
 template <class T, int kRank>
 struct TensorView {
@@ -46,11 +46,7 @@ struct TensorView {
     return view;
   }
 
-  operator TensorView<const T, kRank>() const
-    requires(!std::is_const_v<T>)
-  {
-    return {data, extent, stride};
-  }
+  operator TensorView<const T, kRank>() const requires(!std::is_const_v<T>) { return {data, extent, stride}; }
 };
 
 // Ok if `view`, called `name`, points somewhere and has exactly those extents and positive strides.
@@ -81,15 +77,17 @@ struct MatrixView {
   int64_t column_stride = 1;
 
   // `ld` is the distance between rows, at least `columns`.
-  static MatrixView RowMajor(T* data, int64_t rows, int64_t columns, int64_t ld) { return {data, rows, columns, ld, 1}; }
+  static MatrixView RowMajor(T* data, int64_t rows, int64_t columns, int64_t ld) {
+    return {data, rows, columns, ld, 1};
+  }
   static MatrixView RowMajor(T* data, int64_t rows, int64_t columns) { return {data, rows, columns, columns, 1}; }
   // `ld` is the distance between columns, at least `rows`. A row-major [N, K] array is a column-major K x N matrix.
-  static MatrixView ColumnMajor(T* data, int64_t rows, int64_t columns, int64_t ld) { return {data, rows, columns, 1, ld}; }
+  static MatrixView ColumnMajor(T* data, int64_t rows, int64_t columns, int64_t ld) {
+    return {data, rows, columns, 1, ld};
+  }
   static MatrixView ColumnMajor(T* data, int64_t rows, int64_t columns) { return {data, rows, columns, 1, rows}; }
 
-  operator MatrixView<const T>() const
-    requires(!std::is_const_v<T>)
-  {
+  operator MatrixView<const T>() const requires(!std::is_const_v<T>) {
     return {data, rows, columns, row_stride, column_stride};
   }
 };

@@ -3,83 +3,35 @@
 #ifndef LACUNA_FORMAT_BCR_H_
 #define LACUNA_FORMAT_BCR_H_
 
+#include "lacuna/core/buffer.h"
+#include "lacuna/core/status.h"
+#include "lacuna/format/block_grid.h"
+#include "lacuna/format/dense.h"
+#include "lacuna/format/matrix_shape.h"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
 
-#include "lacuna/core/buffer.h"
-#include "lacuna/core/status.h"
-#include "lacuna/format/dense.h"
-#include "lacuna/format/matrix_shape.h"
-
 namespace lacuna {
 
-// Extents of a block. Blocks at the right and bottom edge of a group are clipped.
-struct BlockShape {
-  int64_t rows = 0;
-  int64_t columns = 0;
-
-  friend bool operator==(const BlockShape&, const BlockShape&) = default;
-
-  Status Validate() const {
-    constexpr int64_t kMax = std::numeric_limits<uint16_t>::max();  // indices inside a block take 16 bits
-    if (rows < 1 || rows > kMax || columns < 1 || columns > kMax) {
-      return Status::InvalidArgument("block is %lld x %lld, each extent must be in [1, %lld]",
-                                     static_cast<long long>(rows), static_cast<long long>(columns),
-                                     static_cast<long long>(kMax));
-    }
-    return Status();
-  }
-};
-
-// How blocks tile a matrix: block rows restart at each group. A block row is a horizontal strip of blocks.
-struct BlockGrid {
-  MatrixShape shape;
-  BlockShape block;
-
-  int64_t block_rows_per_group() const {
-    return static_cast<int64_t>(DivideUp(static_cast<size_t>(shape.rows_per_group()), static_cast<size_t>(block.rows)));
-  }
-  int64_t block_rows() const { return shape.groups * block_rows_per_group(); }
-  int64_t block_columns() const {
-    return static_cast<int64_t>(DivideUp(static_cast<size_t>(shape.columns), static_cast<size_t>(block.columns)));
-  }
-  int64_t blocks() const { return block_rows() * block_columns(); }
-
-  int64_t first_row(int64_t block_row) const {
-    const int64_t group = block_row / block_rows_per_group();
-    return group * shape.rows_per_group() + block_row % block_rows_per_group() * block.rows;
-  }
-  int64_t row_extent(int64_t block_row) const {
-    const int64_t first = block_row % block_rows_per_group() * block.rows;
-    return std::min(block.rows, shape.rows_per_group() - first);
-  }
-  int64_t column_extent(int64_t block_column) const {
-    return std::min(block.columns, shape.columns - block_column * block.columns);
-  }
-  int64_t block_row_of(int64_t row) const {
-    const int64_t group = row / shape.rows_per_group();
-    return group * block_rows_per_group() + row % shape.rows_per_group() / block.rows;
-  }
-};
-
-// The arrays of BcrWeights. Blocks are ordered by block row, then block column; b counts blocks, s block rows ("strips").
-// Block b keeps row_count[b] of its rows and column_count[b] of its columns (both 0 if it keeps nothing) and stores the dense
-// little matrix of their crossings. The kept rows and columns are listed, ascending and counted from the block's corner,
-// unless all are kept: a full list is not stored, and row_count is empty if every block that keeps something keeps all its
-// rows. Starts are kept per strip, so a block costs 2 or 4 bytes plus its lists.
+// The arrays of BcrWeights. Blocks are ordered by block row, then block column; b counts blocks, s block rows
+// ("strips"). Block b keeps row_count[b] of its rows and column_count[b] of its columns (both 0 if it keeps nothing)
+// and stores the dense little matrix of their crossings. The kept rows and columns are listed, ascending and counted
+// from the block's corner, unless all are kept: a full list is not stored, and row_count is empty if every block that
+// keeps something keeps all its rows. Starts are kept per strip, so a block costs 2 or 4 bytes plus its lists.
 template <class T>
 struct BcrArrays {
-  Buffer<uint16_t> row_count;      // [blocks] or empty
-  Buffer<uint16_t> column_count;   // [blocks]
-  Buffer<uint32_t> row_begin;      // [strips + 1] into row
-  Buffer<uint32_t> column_begin;   // [strips + 1] into column
-  Buffer<uint32_t> value_begin;    // [strips + 1] into value
-  Buffer<uint16_t> row;            // row lists of blocks that drop rows
-  Buffer<uint16_t> column;         // column lists of blocks that drop columns
-  Buffer<T> value;                 // [row_count][column_count] of every block
+  Buffer<uint16_t> row_count;     // [blocks] or empty
+  Buffer<uint16_t> column_count;  // [blocks]
+  Buffer<uint32_t> row_begin;     // [strips + 1] into row
+  Buffer<uint32_t> column_begin;  // [strips + 1] into column
+  Buffer<uint32_t> value_begin;   // [strips + 1] into value
+  Buffer<uint16_t> row;           // row lists of blocks that drop rows
+  Buffer<uint16_t> column;        // column lists of blocks that drop columns
+  Buffer<T> value;                // [row_count][column_count] of every block
 };
 
 template <class T>
@@ -298,9 +250,11 @@ Status BcrWeights<T>::Validate() const {
 template <class T>
 Status BcrWeights<T>::ValidateLists() const {
   size_t rows_used = 0, columns_used = 0, values_used = 0;
-  const auto list = [](const char* name, size_t b, const Buffer<uint16_t>& all, size_t begin, size_t count, int64_t extent) {
+  const auto list = [](const char* name, size_t b, const Buffer<uint16_t>& all, size_t begin, size_t count,
+                       int64_t extent) {
     if (begin + count > all.size()) {
-      return Status::InvalidArgument("bcr.%s has %zu elements, block %zu needs %zu", name, all.size(), b, begin + count);
+      return Status::InvalidArgument("bcr.%s has %zu elements, block %zu needs %zu", name, all.size(), b,
+                                     begin + count);
     }
     for (size_t i = begin; i < begin + count; ++i) {
       if (all[i] >= extent) {
@@ -331,10 +285,10 @@ Status BcrWeights<T>::ValidateLists() const {
       const size_t columns = arrays_.column_count[b];
       if (static_cast<int64_t>(rows) > row_extent || static_cast<int64_t>(columns) > column_extent ||
           (rows == 0) != (columns == 0)) {
-        return Status::InvalidArgument("bcr block %zu keeps %zu rows and %zu columns, must keep at most %lld and %lld, or "
-                                       "neither",
-                                       b, rows, columns, static_cast<long long>(row_extent),
-                                       static_cast<long long>(column_extent));
+        return Status::InvalidArgument(
+            "bcr block %zu keeps %zu rows and %zu columns, must keep at most %lld and %lld, or "
+            "neither",
+            b, rows, columns, static_cast<long long>(row_extent), static_cast<long long>(column_extent));
       }
       if (static_cast<int64_t>(rows) != row_extent && rows != 0) {
         LACUNA_RETURN_IF_ERROR(list("row", b, arrays_.row, rows_used, rows, row_extent));
@@ -348,9 +302,9 @@ Status BcrWeights<T>::ValidateLists() const {
     }
   }
   if (rows_used != arrays_.row.size() || columns_used != arrays_.column.size() || values_used != arrays_.value.size()) {
-    return Status::InvalidArgument("bcr.row, column and value have %zu, %zu and %zu elements, must have %zu, %zu and %zu",
-                                   arrays_.row.size(), arrays_.column.size(), arrays_.value.size(), rows_used,
-                                   columns_used, values_used);
+    return Status::InvalidArgument(
+        "bcr.row, column and value have %zu, %zu and %zu elements, must have %zu, %zu and %zu", arrays_.row.size(),
+        arrays_.column.size(), arrays_.value.size(), rows_used, columns_used, values_used);
   }
   return Status();
 }

@@ -3,6 +3,11 @@
 #ifndef LACUNA_FORMAT_BCRC_H_
 #define LACUNA_FORMAT_BCRC_H_
 
+#include "lacuna/core/buffer.h"
+#include "lacuna/core/status.h"
+#include "lacuna/format/bcr.h"
+#include "lacuna/format/row_lists.h"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -10,15 +15,10 @@
 #include <numeric>
 #include <span>
 
-#include "lacuna/core/buffer.h"
-#include "lacuna/core/status.h"
-#include "lacuna/format/bcr.h"
-#include "lacuna/format/row_lists.h"
-
 namespace lacuna {
 
-// Blocked Column-Row Compact storage (GRIM, TPAMI 2021, section 4). Rows are reordered so that rows with the same column list
-// are neighbours; such a run of rows stores its list once. Row i (stored) is row reorder[i] of the matrix.
+// Blocked Column-Row Compact storage (GRIM, TPAMI 2021, section 4). Rows are reordered so that rows with the same
+// column list are neighbours; such a run of rows stores its list once. Row i (stored) is row reorder[i] of the matrix.
 template <class T>
 struct BcrcArrays {
   Buffer<uint32_t> reorder;         // [M] stored row -> row
@@ -89,8 +89,8 @@ Status ValidateBcrc(const BcrcArrays<T>& arrays, const MatrixShape& shape) {
   }
   if (runs == 0 || arrays.column_stride.size() != runs + 1 || arrays.occurrence[0] != 0 ||
       arrays.occurrence[runs] != rows || arrays.column_stride[0] != 0 || arrays.row_offset[0] != 0) {
-    return Status::InvalidArgument("bcrc.occurrence and column_stride must start at 0, have equal lengths and cover %zu rows",
-                                   rows);
+    return Status::InvalidArgument(
+        "bcrc.occurrence and column_stride must start at 0, have equal lengths and cover %zu rows", rows);
   }
   LACUNA_ASSIGN_OR_RETURN(seen, Buffer<uint8_t>::Make(rows));
   for (size_t i = 0; i < rows; ++i) {
@@ -103,7 +103,8 @@ Status ValidateBcrc(const BcrcArrays<T>& arrays, const MatrixShape& shape) {
     const uint64_t begin = arrays.column_stride[g], end = arrays.column_stride[g + 1];
     if (end < begin || end > arrays.compact_column.size() || arrays.occurrence[g + 1] <= arrays.occurrence[g] ||
         arrays.occurrence[g + 1] > rows) {
-      return Status::InvalidArgument("bcrc.column_stride or occurrence of run %zu leaves its array or runs backwards", g);
+      return Status::InvalidArgument("bcrc.column_stride or occurrence of run %zu leaves its array or runs backwards",
+                                     g);
     }
     for (uint64_t i = begin; i < end; ++i) {
       if (arrays.compact_column[i] >= shape.columns ||
@@ -114,7 +115,8 @@ Status ValidateBcrc(const BcrcArrays<T>& arrays, const MatrixShape& shape) {
       }
     }
     for (size_t i = arrays.occurrence[g]; i < arrays.occurrence[g + 1]; ++i) {
-      if (arrays.row_offset[i + 1] < arrays.row_offset[i] || arrays.row_offset[i + 1] - arrays.row_offset[i] != end - begin) {
+      if (arrays.row_offset[i + 1] < arrays.row_offset[i] ||
+          arrays.row_offset[i + 1] - arrays.row_offset[i] != end - begin) {
         return Status::InvalidArgument("bcrc.row_offset[%zu] must add the %llu columns of run %zu", i + 1,
                                        static_cast<unsigned long long>(end - begin), g);
       }

@@ -3,13 +3,13 @@
 #ifndef LACUNA_FORMAT_DENSE_H_
 #define LACUNA_FORMAT_DENSE_H_
 
-#include <cstddef>
-#include <cstdint>
-#include <span>
-
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/matrix_shape.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
 
 namespace lacuna {
 

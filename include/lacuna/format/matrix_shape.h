@@ -3,17 +3,18 @@
 #ifndef LACUNA_FORMAT_MATRIX_SHAPE_H_
 #define LACUNA_FORMAT_MATRIX_SHAPE_H_
 
-#include <cstdint>
-#include <limits>
-
 #include "lacuna/core/checked.h"
 #include "lacuna/core/shape.h"
 #include "lacuna/core/status.h"
 
+#include <cstdint>
+#include <limits>
+
 namespace lacuna {
 
-// W[rows, columns]: M x K. For a convolution rows = out_channels and columns = in_channels / groups * taps, input channel
-// outermost; rows [g * rows / groups, (g + 1) * rows / groups) belong to group g, and no block of a format straddles groups.
+// W[rows, columns]: M x K. For a convolution rows = out_channels and columns = in_channels / groups * taps, input
+// channel outermost; rows [g * rows / groups, (g + 1) * rows / groups) belong to group g, and no block of a format
+// straddles groups.
 struct MatrixShape {
   int64_t rows = 0;
   int64_t columns = 0;

@@ -3,20 +3,20 @@
 #ifndef LACUNA_FORMAT_ROW_LISTS_H_
 #define LACUNA_FORMAT_ROW_LISTS_H_
 
+#include "lacuna/core/buffer.h"
+#include "lacuna/core/status.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
 
-#include "lacuna/core/buffer.h"
-#include "lacuna/core/status.h"
-
 namespace lacuna {
 
 // The column list of every row.
 struct RowLists {
-  Buffer<uint64_t> begin;    // [rows + 1] into column
-  Buffer<uint32_t> column;   // ascending inside a row
+  Buffer<uint64_t> begin;   // [rows + 1] into column
+  Buffer<uint32_t> column;  // ascending inside a row
 
   std::span<const uint32_t> row(size_t r) const { return {column.data() + begin[r], column.data() + begin[r + 1]}; }
 
@@ -28,7 +28,8 @@ struct RowLists {
     LACUNA_ASSIGN_OR_RETURN(column, Buffer<uint32_t>::Make(static_cast<size_t>(weights.nnz())));
     size_t used = 0;
     for (size_t r = 0; r < rows; ++r) {
-      weights.VisitRow(static_cast<int64_t>(r), [&](int64_t c, const auto&) { column[used++] = static_cast<uint32_t>(c); });
+      weights.VisitRow(static_cast<int64_t>(r),
+                       [&](int64_t c, const auto&) { column[used++] = static_cast<uint32_t>(c); });
       begin[r + 1] = used;
     }
     lists.begin = std::move(begin);

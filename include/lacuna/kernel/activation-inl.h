@@ -1,9 +1,9 @@
 // The activations of an Epilogue, compiled once per SIMD target. All let NaN through.
 
+#include "lacuna/core/epilogue.h"
+
 #include <cstddef>
 #include <cstdint>
-
-#include "lacuna/core/epilogue.h"
 
 #if defined(LACUNA_KERNEL_ACTIVATION_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LACUNA_KERNEL_ACTIVATION_INL_H_
@@ -27,7 +27,8 @@ HWY_INLINE V ClampKeepNaN(V v, V low, V high) {
   return hn::IfThenElse(hn::Gt(v, high), high, v);
 }
 
-// 1 / (1 + exp(-v)), computed from exp(-|v|): Highway's Exp is valid up to 104 only. It also maps NaN to 0, hence the last step.
+// 1 / (1 + exp(-v)), computed from exp(-|v|): Highway's Exp is valid up to 104 only. It also maps NaN to 0, hence the
+// last step.
 template <class D, class V>
 HWY_INLINE V Sigmoid(D d, V v) {
   const V one = hn::Set(d, 1.0f);

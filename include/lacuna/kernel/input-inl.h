@@ -1,14 +1,14 @@
 // Copies blocks of a layer's input into the tile of pack/input_tile.h, compiled once per SIMD target.
 
+#include "lacuna/kernel/table.h"
+#include "lacuna/kernel/transpose-inl.h"
+#include "lacuna/pack/input_tile.h"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-
-#include "lacuna/kernel/table.h"
-#include "lacuna/kernel/transpose-inl.h"
-#include "lacuna/pack/input_tile.h"
 
 #if defined(LACUNA_KERNEL_INPUT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LACUNA_KERNEL_INPUT_INL_H_
@@ -42,18 +42,25 @@ HWY_INLINE void CopyRow(const float* HWY_RESTRICT from, size_t count, float* HWY
 HWY_INLINE void CopyEverySecond(const float* HWY_RESTRICT from, size_t count, float* HWY_RESTRICT to) {
   const hn::ScalableTag<float> d;
   const size_t lanes = hn::Lanes(d);
+  hn::Vec<decltype(d)> even, odd;
   size_t i = 0;
-  // The last pair would be read past the last element that is needed, hence the strict bound.
+  // The last pair would be read past the last element that is needed, hence the strict bound; and the last vector takes
+  // the odd elements of pairs that begin one element earlier.
   for (; i + lanes < count; i += lanes) {
-    hn::Vec<decltype(d)> even, odd;
     hn::LoadInterleaved2(d, from + 2 * i, even, odd);
     hn::StoreU(even, d, to + i);
   }
-  for (; i < count; ++i) to[i] = from[2 * i];
+  if (count > lanes) {
+    hn::LoadInterleaved2(d, from + 2 * (count - lanes) - 1, even, odd);
+    hn::StoreU(odd, d, to + count - lanes);
+  } else {
+    for (; i < count; ++i) to[i] = from[2 * i];
+  }
 }
 
 // One row of a plane: zeros outside [window.begin, window.end), every `step`-th element of `from` inside.
-HWY_INLINE void PackRow(const float* from, const AxisWindow& window, int64_t step, int64_t extent, float* HWY_RESTRICT to) {
+HWY_INLINE void PackRow(const float* from, const AxisWindow& window, int64_t step, int64_t extent,
+                        float* HWY_RESTRICT to) {
   for (int64_t k = 0; k < window.begin; ++k) to[k] = 0.0f;
   const auto count = static_cast<size_t>(window.end - window.begin);
   if (step == 1) {
@@ -66,8 +73,8 @@ HWY_INLINE void PackRow(const float* from, const AxisWindow& window, int64_t ste
   for (int64_t k = window.end; k < extent; ++k) to[k] = 0.0f;
 }
 
-// One plane of one channel; `from` is the input at position (0, 0, 0) of the plane. Where the rows of a plane are whole rows of
-// the input, they are copied at one go.
+// One plane of one channel; `from` is the input at position (0, 0, 0) of the plane. Where the rows of a plane are whole
+// rows of the input, they are copied at one go.
 HWY_INLINE void PackPlane(const std::array<AxisWindow, 3>& window, const std::array<int64_t, 3>& extent,
                           const std::array<int64_t, 3>& step, const float* from, float* HWY_RESTRICT to) {
   const auto& [depth, height, width] = window;
@@ -95,8 +102,8 @@ HWY_INLINE void PackPlane(const std::array<AxisWindow, 3>& window, const std::ar
   }
 }
 
-// One plane of all channels where channels are innermost in memory; `from` as for PackPlane, of channel 0. Channels are taken in
-// blocks, so that the lines written stay in L1 along a row.
+// One plane of all channels where channels are innermost in memory; `from` as for PackPlane, of channel 0. Channels are
+// taken in blocks, so that the lines written stay in L1 along a row.
 HWY_INLINE void PackPlaneChannelsLast(const std::array<AxisWindow, 3>& window, const std::array<int64_t, 3>& extent,
                                       const std::array<int64_t, 3>& step, const float* from, int64_t channels,
                                       float* HWY_RESTRICT to, int64_t channel_stride) {
@@ -143,7 +150,8 @@ inline void PackInput(const InputTile& tile, const std::array<int64_t, 3>& origi
         const int64_t corner = window[0].first * x.axis_stride[0] + window[1].first * x.axis_stride[1] +
                                window[2].first * x.axis_stride[2];
         if (channels_last) {
-          PackPlaneChannelsLast(window, extent, step, x.data + corner, tile.channels, to + plane_offset, tile.channel_stride);
+          PackPlaneChannelsLast(window, extent, step, x.data + corner, tile.channels, to + plane_offset,
+                                tile.channel_stride);
           continue;
         }
         for (int64_t channel = 0; channel < tile.channels; ++channel) {

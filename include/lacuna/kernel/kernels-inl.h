@@ -24,7 +24,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class P>
 const KernelTable& Kernels() {
   static const KernelTable table = {HWY_TARGET, hn::Lanes(hn::ScalableTag<float>()),
-                                    PanelKernels<typename P::template Tile<Target>>::kKernels, &PackInput, &StoreOutput};
+                                    PanelKernels<typename P::template Tile<Target>>::kKernels, &PackInput,
+                                    &StoreOutput};
   return table;
 }
 

@@ -1,13 +1,13 @@
 // The panel micro-kernel: everything that is "rows share columns" (dense, BCR), compiled once per SIMD target.
 
+#include "lacuna/kernel/activation-inl.h"
+#include "lacuna/kernel/table.h"
+#include "lacuna/policy/tile.h"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
-
-#include "lacuna/kernel/activation-inl.h"
-#include "lacuna/kernel/table.h"
-#include "lacuna/policy/tile.h"
 
 #if defined(LACUNA_KERNEL_PANEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LACUNA_KERNEL_PANEL_INL_H_
@@ -24,8 +24,9 @@ namespace lacuna {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// The next `count` columns, all under kMask: each loads kWidth vectors of x and feeds popcount(kMask) x kWidth accumulators.
-// `offset` and `weight` are advanced past them. HWY_UNROLL is not optional: without it g++ -O2 keeps acc[][] in memory.
+// The next `count` columns, all under kMask: each loads kWidth vectors of x and feeds popcount(kMask) x kWidth
+// accumulators. `offset` and `weight` are advanced past them. HWY_UNROLL is not optional: without it g++ -O2 keeps
+// acc[][] in memory.
 template <RowMask kMask, int kRows, int kWidth, class D, class V = hn::Vec<D>>
 HWY_INLINE void AccumulateColumns(D d, uint32_t count, const float* HWY_RESTRICT x, const int32_t* HWY_RESTRICT& offset,
                                   const float* HWY_RESTRICT& weight, V (&acc)[kRows][kWidth]) {
@@ -53,10 +54,12 @@ HWY_INLINE void AccumulateColumns(D d, uint32_t count, const float* HWY_RESTRICT
 }
 
 template <class Tile, int kWidth, class D, class V, size_t... kIndex>
-HWY_INLINE void AccumulatePanel(std::index_sequence<kIndex...>, D d, const PanelArgs& args, V (&acc)[Tile::kRows][kWidth]) {
+HWY_INLINE void AccumulatePanel(std::index_sequence<kIndex...>, D d, const PanelArgs& args,
+                                V (&acc)[Tile::kRows][kWidth]) {
   const int32_t* HWY_RESTRICT offset = args.offset;
   const float* HWY_RESTRICT weight = args.weight;
-  (AccumulateColumns<Tile::kMasks[kIndex], Tile::kRows, kWidth>(d, args.count[kIndex], args.x, offset, weight, acc), ...);
+  (AccumulateColumns<Tile::kMasks[kIndex], Tile::kRows, kWidth>(d, args.count[kIndex], args.x, offset, weight, acc),
+   ...);
 }
 
 // Writes the valid rows to the output; see DirectOutput.
@@ -71,7 +74,8 @@ HWY_INLINE void StoreDirect(D d, const DirectOutput& out, V (&acc)[kRows][kWidth
     if (out.residual != nullptr) {
       const float* residual = out.residual + out.residual_offset[r];
       HWY_UNROLL(16)
-      for (int v = 0; v < kWidth; ++v) acc[r][v] = hn::Add(acc[r][v], hn::LoadU(d, residual + static_cast<size_t>(v) * lanes));
+      for (int v = 0; v < kWidth; ++v)
+        acc[r][v] = hn::Add(acc[r][v], hn::LoadU(d, residual + static_cast<size_t>(v) * lanes));
     }
     HWY_UNROLL(16)
     for (int v = 0; v < kWidth; ++v) {
@@ -101,9 +105,9 @@ HWY_NOINLINE void RunPanel(const PanelArgs& args) {
   }
 }
 
-// The other orientation, for the last few positions of an image: the panel's rows across lanes, one position at a time, so that a
-// 49th pixel does not cost a vector of 16. Same contract as PanelFn for the first args.positions positions, acc rows being one
-// vector apart; never direct. Four sums in turn hide the latency of the multiply-add.
+// The other orientation, for the last few positions of an image: the panel's rows across lanes, one position at a time,
+// so that a 49th pixel does not cost a vector of 16. Same contract as PanelFn for the first args.positions positions,
+// acc rows being one vector apart; never direct. Four sums in turn hide the latency of the multiply-add.
 template <class Tile>
 HWY_NOINLINE void RunPanelFew(const PanelArgs& args) {
   const hn::CappedTag<float, Tile::kRows> d;
@@ -139,8 +143,8 @@ constexpr PanelFn FewKernelOf() {
   }
 }
 
-// The widths a tile is compiled for. Every width costs a kernel of masks.size() loops: tiles with few masks have all widths,
-// the others the full one, its half and one vector.
+// The widths a tile is compiled for. Every width costs a kernel of masks.size() loops: tiles with few masks have all
+// widths, the others the full one, its half and one vector.
 template <class Tile>
 constexpr std::array<int, kMaxVectors> WidthsOf() {
   std::array<int, kMaxVectors> widths{};
@@ -155,14 +159,20 @@ constexpr std::array<int, kMaxVectors> WidthsOf() {
 template <class Tile, size_t... kIndex>
 constexpr PanelKernel MakePanelKernel(std::index_sequence<kIndex...>, const char* name) {
   constexpr std::array<int, kMaxVectors> kWidths = WidthsOf<Tile>();
-  return {kTileInfo<Tile>, name, kWidths, {(kWidths[kIndex] == 0 ? nullptr : &RunPanel<Tile, (kWidths[kIndex] == 0 ? Tile::kVectors : kWidths[kIndex])>)...}, FewKernelOf<Tile>()};
+  return {kTileInfo<Tile>,
+          name,
+          kWidths,
+          {(kWidths[kIndex] == 0 ? nullptr
+                                 : &RunPanel<Tile, (kWidths[kIndex] == 0 ? Tile::kVectors : kWidths[kIndex])>)...},
+          FewKernelOf<Tile>()};
 }
 
 // The list of a policy's tiles as an array of kernels.
 template <class Tiles>
 struct PanelKernels;
 template <int kRows, int kVectors, class Masks>
-struct PanelKernels<RegisterTile<kRows, kVectors, Masks>> : PanelKernels<AnyOf<RegisterTile<kRows, kVectors, Masks>>> {};
+struct PanelKernels<RegisterTile<kRows, kVectors, Masks>> : PanelKernels<AnyOf<RegisterTile<kRows, kVectors, Masks>>> {
+};
 template <class... Tiles>
 struct PanelKernels<AnyOf<Tiles...>> {
   static constexpr std::array<PanelKernel, sizeof...(Tiles)> kKernels = {

@@ -1,14 +1,14 @@
-// The rest of the epilogue at the store: residual and activation, on the way from accumulators to the output. Compiled once per SIMD
-// target.
-
-#include <array>
-#include <cstddef>
-#include <cstdint>
+// The rest of the epilogue at the store: residual and activation, on the way from accumulators to the output. Compiled
+// once per SIMD target.
 
 #include "lacuna/core/epilogue.h"
 #include "lacuna/kernel/activation-inl.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/kernel/transpose-inl.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
 
 #if defined(LACUNA_KERNEL_STORE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LACUNA_KERNEL_STORE_INL_H_
@@ -26,8 +26,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // Whole vectors of a contiguous run from element `i` on; returns the first element that is left.
 template <Activation kActivation, class D>
-HWY_INLINE size_t StoreVectors(D d, const float* acc, const float* residual, size_t i, size_t count, const Epilogue& epilogue,
-                               float* y) {
+HWY_INLINE size_t StoreVectors(D d, const float* acc, const float* residual, size_t i, size_t count,
+                               const Epilogue& epilogue, float* y) {
   const size_t lanes = hn::Lanes(d);
   for (; i + lanes <= count; i += lanes) {
     auto v = hn::LoadU(d, acc + i);
@@ -62,8 +62,8 @@ HWY_INLINE int64_t CornerOf(const std::array<int64_t, 3>& stride, const OutputSp
   return span.d * stride[0] + span.h * stride[1] + span.w * stride[2];
 }
 
-// Channels-last and other strided outputs: rows are the inner loop, since a panel's rows are neighbours there. The residual is
-// added and the activation applied to whole rows of acc first.
+// Channels-last and other strided outputs: rows are the inner loop, since a panel's rows are neighbours there. The
+// residual is added and the activation applied to whole rows of acc first.
 template <Activation kActivation>
 void StoreStrided(const StoreArgs& args) {
   for (const OutputSpan& span : args.spans) {
@@ -81,12 +81,14 @@ void StoreStrided(const StoreArgs& args) {
     bool neighbours = true;
     for (int r = 1; r < args.rows; ++r) neighbours = neighbours && args.y_offset[r] == args.y_offset[0] + r;
     if (neighbours) {
-      Transpose(acc, static_cast<int64_t>(args.acc_stride), args.rows, span.length, y + args.y_offset[0], args.y_stride[2]);
+      Transpose(acc, static_cast<int64_t>(args.acc_stride), args.rows, span.length, y + args.y_offset[0],
+                args.y_stride[2]);
       continue;
     }
     for (size_t i = 0; i < count; ++i) {
       float* position = y + static_cast<int64_t>(i) * args.y_stride[2];
-      for (int r = 0; r < args.rows; ++r) position[args.y_offset[r]] = acc[static_cast<size_t>(r) * args.acc_stride + i];
+      for (int r = 0; r < args.rows; ++r)
+        position[args.y_offset[r]] = acc[static_cast<size_t>(r) * args.acc_stride + i];
     }
   }
 }
@@ -98,15 +100,17 @@ void StoreWith(const StoreArgs& args) {
   for (int r = 0; r < args.rows; ++r) {
     const float* acc = args.acc + static_cast<size_t>(r) * args.acc_stride;
     for (const OutputSpan& span : args.spans) {
-      const float* residual =
-          args.residual == nullptr ? nullptr : args.residual + args.residual_offset[r] + CornerOf(args.residual_stride, span);
+      const float* residual = args.residual == nullptr
+                                  ? nullptr
+                                  : args.residual + args.residual_offset[r] + CornerOf(args.residual_stride, span);
       StoreRun<kActivation>(acc + span.position, residual, static_cast<size_t>(span.length), *args.epilogue,
                             args.y + args.y_offset[r] + CornerOf(args.y_stride, span));
     }
   }
 }
 
-// See StoreFn. Exactly the spans' outputs are written, exactly the same elements of the residual read; y may be the residual.
+// See StoreFn. Exactly the spans' outputs are written, exactly the same elements of the residual read; y may be the
+// residual.
 inline void StoreOutput(const StoreArgs& args) {
   switch (args.epilogue->activation) {
     case Activation::kNone: return StoreWith<Activation::kNone>(args);

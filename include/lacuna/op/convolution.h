@@ -3,12 +3,6 @@
 #ifndef LACUNA_OP_CONVOLUTION_H_
 #define LACUNA_OP_CONVOLUTION_H_
 
-#include <array>
-#include <cstddef>
-#include <cstdint>
-#include <span>
-#include <utility>
-
 #include "lacuna/core/epilogue.h"
 #include "lacuna/core/executor.h"
 #include "lacuna/core/shape.h"
@@ -19,12 +13,19 @@
 #include "lacuna/op/pack_for.h"
 #include "lacuna/op/panel_plan.h"
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
 namespace lacuna {
 
 template <int kRank>
 struct RunArgs {
-  std::span<std::byte> workspace{};                // at least WorkspaceBytes(executor.concurrency())
-  TensorView<const float, kRank + 2> residual{};   // read if Epilogue::residual; extents of the output; may be the output
+  std::span<std::byte> workspace{};  // at least WorkspaceBytes(executor.concurrency())
+  TensorView<const float, kRank + 2>
+      residual{};  // read if Epilogue::residual; extents of the output; may be the output
 };
 
 namespace op {
@@ -39,8 +40,8 @@ ActivationView<T> ToActivations(const TensorView<T, static_cast<int>(kAxes)>& vi
 
 }  // namespace op
 
-// A plan: weights packed for one SIMD target, a layout of the input tile, an epilogue. Movable; Run may be called from many
-// threads at once. Made by MakeConvolution.
+// A plan: weights packed for one SIMD target, a layout of the input tile, an epilogue. Movable; Run may be called from
+// many threads at once. Made by MakeConvolution.
 template <int kRank>
 class Convolution {
  public:
@@ -56,9 +57,9 @@ class Convolution {
   // Bytes that Run needs in RunArgs::workspace for an executor of that concurrency.
   size_t WorkspaceBytes(size_t threads) const { return plan_.WorkspaceBytes(threads); }
 
-  // y = activation(convolution(x) + bias + residual), ConvShape has the formula. Axes are (batch, channel, spatial...); planar
-  // and channels-last views are served alike. x and y must not overlap. Fails if an extent or the workspace does not fit; no
-  // memory is allocated. Results are bit-identical for any number of threads.
+  // y = activation(convolution(x) + bias + residual), ConvShape has the formula. Axes are (batch, channel, spatial...);
+  // planar and channels-last views are served alike. x and y must not overlap. Fails if an extent or the workspace does
+  // not fit; no memory is allocated. Results are bit-identical for any number of threads.
   template <Executor E = const SerialExecutor>
   Status Run(const ConstView& x, const View& y, const RunArgs<kRank>& args, E&& executor = SerialExecutor{}) const {
     LACUNA_RETURN_IF_ERROR(CheckView("x", x, shape_.input_tensor()));
@@ -68,8 +69,8 @@ class Convolution {
       LACUNA_RETURN_IF_ERROR(CheckView("args.residual", args.residual, shape_.output_tensor()));
       residual = op::ToActivations<const float, kRank + 2>(args.residual);
     }
-    return plan_.Run(op::ToActivations<const float, kRank + 2>(x), op::ToActivations<float, kRank + 2>(y), residual, shape_.batch,
-                     shape_.output(kRank - 1), args.workspace, executor);
+    return plan_.Run(op::ToActivations<const float, kRank + 2>(x), op::ToActivations<float, kRank + 2>(y), residual,
+                     shape_.batch, shape_.output(kRank - 1), args.workspace, executor);
   }
 
   Explanation Explain() const {
@@ -78,8 +79,8 @@ class Convolution {
     return explanation;
   }
 
-  // See MakeConvolution of lacuna.h, which passes the kernels of the active SIMD target. This one serves callers that compile
-  // per-target code themselves: `kernels` is lacuna::HWY_NAMESPACE::Kernels<P>().
+  // See MakeConvolution of lacuna.h, which passes the kernels of the active SIMD target. This one serves callers that
+  // compile per-target code themselves: `kernels` is lacuna::HWY_NAMESPACE::Kernels<P>().
   template <Policy P, class Weights>
   static Result<Convolution> Make(const KernelTable& kernels, const Weights& weights, const ConvShape<kRank>& shape,
                                   const Epilogue& epilogue, const P& policy) {
@@ -104,7 +105,8 @@ class Convolution {
       axis.dilation = shape.dilation[a];
       axis.pad = shape.pad_begin[a];
     }
-    LACUNA_ASSIGN_OR_RETURN(plan, PanelPlan::Make(kernels, choice.weights, geometry, epilogue, policy.input_tile_bytes));
+    LACUNA_ASSIGN_OR_RETURN(plan,
+                            PanelPlan::Make(kernels, choice.weights, geometry, epilogue, policy.input_tile_bytes));
     return Convolution(shape, std::move(choice), std::move(plan));
   }
 

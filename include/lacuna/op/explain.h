@@ -20,14 +20,14 @@ struct Explanation {
   };
 
   const char* algorithm = "";
-  const char* tile = "";          // the register tile, rows x vectors / masks
+  const char* tile = "";  // the register tile, rows x vectors / masks
   std::array<Option, 8> options{};
   size_t option_count = 0;
-  int64_t target = 0;             // Highway's bit
+  int64_t target = 0;  // Highway's bit
   size_t lanes = 0;
   int64_t rows = 0, columns = 0, groups = 1;
-  int64_t nnz = 0;                // weights the format stores
-  int64_t fill = 0;               // zeros packing added
+  int64_t nnz = 0;   // weights the format stores
+  int64_t fill = 0;  // zeros packing added
   size_t packed_bytes = 0;
   std::array<int64_t, 3> tile_extent{};  // outputs per input tile: depth, height, width
   std::array<int64_t, 3> tiles{};        // input tiles per axis
@@ -36,19 +36,21 @@ struct Explanation {
 
   std::string ToString() const {
     char text[640];
-    std::snprintf(text, sizeof(text),
-                  "%s on %s (%zu lanes): weights %lld x %lld in %lld group(s), %lld stored (%.2f %%), %lld filled in, %zu bytes "
-                  "packed; register tile %s; input tile of %lld x %lld x %lld outputs, %lld x %lld x %lld of them, %zu bytes%s",
-                  algorithm, hwy::TargetName(target), lanes, static_cast<long long>(rows), static_cast<long long>(columns),
-                  static_cast<long long>(groups), static_cast<long long>(nnz),
-                  100.0 * static_cast<double>(nnz) / (static_cast<double>(rows) * static_cast<double>(columns)),
-                  static_cast<long long>(fill), packed_bytes, tile, static_cast<long long>(tile_extent[0]),
-                  static_cast<long long>(tile_extent[1]), static_cast<long long>(tile_extent[2]),
-                  static_cast<long long>(tiles[0]), static_cast<long long>(tiles[1]), static_cast<long long>(tiles[2]),
-                  input_tile_bytes, shifted_copies ? ", one copy per kernel column" : "");
+    std::snprintf(
+        text, sizeof(text),
+        "%s on %s (%zu lanes): weights %lld x %lld in %lld group(s), %lld stored (%.2f %%), %lld filled in, %zu bytes "
+        "packed; register tile %s; input tile of %lld x %lld x %lld outputs, %lld x %lld x %lld of them, %zu bytes%s",
+        algorithm, hwy::TargetName(target), lanes, static_cast<long long>(rows), static_cast<long long>(columns),
+        static_cast<long long>(groups), static_cast<long long>(nnz),
+        100.0 * static_cast<double>(nnz) / (static_cast<double>(rows) * static_cast<double>(columns)),
+        static_cast<long long>(fill), packed_bytes, tile, static_cast<long long>(tile_extent[0]),
+        static_cast<long long>(tile_extent[1]), static_cast<long long>(tile_extent[2]),
+        static_cast<long long>(tiles[0]), static_cast<long long>(tiles[1]), static_cast<long long>(tiles[2]),
+        input_tile_bytes, shifted_copies ? ", one copy per kernel column" : "");
     std::string explanation = text;
     for (size_t i = 0; i < option_count; ++i) {
-      std::snprintf(text, sizeof(text), "%s %s %.4g", i == 0 ? "; predicted" : ",", options[i].name, options[i].predicted);
+      std::snprintf(text, sizeof(text), "%s %s %.4g", i == 0 ? "; predicted" : ",", options[i].name,
+                    options[i].predicted);
       explanation += text;
     }
     return explanation;

@@ -3,11 +3,6 @@
 #ifndef LACUNA_OP_GEMM_H_
 #define LACUNA_OP_GEMM_H_
 
-#include <cstddef>
-#include <cstdint>
-#include <span>
-#include <utility>
-
 #include "lacuna/core/epilogue.h"
 #include "lacuna/core/executor.h"
 #include "lacuna/core/shape.h"
@@ -17,6 +12,11 @@
 #include "lacuna/op/pack_for.h"
 #include "lacuna/op/panel_plan.h"
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
 namespace lacuna {
 
 // M and K are the rows and columns of the weights.
@@ -25,12 +25,13 @@ struct GemmShape {
 };
 
 struct GemmArgs {
-  std::span<std::byte> workspace{};       // at least WorkspaceBytes(executor.concurrency())
-  MatrixView<const float> residual{};     // read if Epilogue::residual; extents of y; may be y
+  std::span<std::byte> workspace{};    // at least WorkspaceBytes(executor.concurrency())
+  MatrixView<const float> residual{};  // read if Epilogue::residual; extents of y; may be y
 };
 
-// A plan for Y[M, N] = activation(W[M, K] X[K, N] + bias[M] + residual[M, N]). It is a convolution of kernel 1 over an image of
-// one row: X[k, n] is channel k of position n. Movable; Run may be called from many threads at once. Made by MakeGemm.
+// A plan for Y[M, N] = activation(W[M, K] X[K, N] + bias[M] + residual[M, N]). It is a convolution of kernel 1 over an
+// image of one row: X[k, n] is channel k of position n. Movable; Run may be called from many threads at once. Made by
+// MakeGemm.
 class Gemm {
  public:
   int64_t m() const { return plan_.weights().shape.rows; }
@@ -40,8 +41,9 @@ class Gemm {
   const Shared<PackedWeights<float>>& weights() const { return choice_.weights; }
   size_t WorkspaceBytes(size_t threads) const { return plan_.WorkspaceBytes(threads); }
 
-  // x is K x N, y is M x N, N <= max_n(). Row-major views are [K, N] activations, column-major ones [N, K] (a row a token); x and
-  // y need not agree in that. x and y must not overlap. Fails if an extent or the workspace does not fit; allocates nothing.
+  // x is K x N, y is M x N, N <= max_n(). Row-major views are [K, N] activations, column-major ones [N, K] (a row a
+  // token); x and y need not agree in that. x and y must not overlap. Fails if an extent or the workspace does not fit;
+  // allocates nothing.
   template <Executor E = const SerialExecutor>
   Status Run(const MatrixView<const float>& x, const MatrixView<float>& y, const GemmArgs& args,
              E&& executor = SerialExecutor{}) const {
@@ -82,7 +84,8 @@ class Gemm {
     PanelGeometry geometry;
     geometry.channels_per_group = choice.weights->shape.columns;
     geometry.axis[2].input = geometry.axis[2].output = shape.n;
-    LACUNA_ASSIGN_OR_RETURN(plan, PanelPlan::Make(kernels, choice.weights, geometry, epilogue, policy.input_tile_bytes));
+    LACUNA_ASSIGN_OR_RETURN(plan,
+                            PanelPlan::Make(kernels, choice.weights, geometry, epilogue, policy.input_tile_bytes));
     return Gemm(shape.n, std::move(choice), std::move(plan));
   }
 

@@ -3,18 +3,18 @@
 #ifndef LACUNA_OP_PACK_FOR_H_
 #define LACUNA_OP_PACK_FOR_H_
 
-#include <algorithm>
-#include <array>
-#include <cstddef>
-#include <span>
-#include <utility>
-
 #include "lacuna/core/shared.h"
 #include "lacuna/core/status.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/op/explain.h"
 #include "lacuna/pack/packed_weights.h"
 #include "lacuna/policy/policy.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <span>
+#include <utility>
 
 namespace lacuna {
 

@@ -3,16 +3,6 @@
 #ifndef LACUNA_OP_PANEL_PLAN_H_
 #define LACUNA_OP_PANEL_PLAN_H_
 
-#include <algorithm>
-#include <array>
-#include <atomic>
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
-#include <limits>
-#include <span>
-#include <utility>
-
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/epilogue.h"
 #include "lacuna/core/executor.h"
@@ -22,6 +12,16 @@
 #include "lacuna/op/explain.h"
 #include "lacuna/pack/input_tile.h"
 #include "lacuna/pack/packed_weights.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <span>
+#include <utility>
 
 namespace lacuna {
 
@@ -48,8 +48,8 @@ class PanelPlan {
   // Bytes of workspace for `threads` slots; any alignment will do.
   size_t WorkspaceBytes(size_t threads) const { return threads * SliceBytes() + kAlignment; }
 
-  // y = epilogue(W x) for `batch` images and the first `width` outputs of the innermost axis (all of them for a convolution).
-  // Extents have been checked by the caller.
+  // y = epilogue(W x) for `batch` images and the first `width` outputs of the innermost axis (all of them for a
+  // convolution). Extents have been checked by the caller.
   template <class E>
   Status Run(const ActivationView<const float>& x, const ActivationView<float>& y,
              const ActivationView<const float>& residual, int64_t batch, int64_t width, std::span<std::byte> workspace,
@@ -62,8 +62,8 @@ class PanelPlan {
     job.Split(threads, weights_->panels_per_group());
     const size_t slots = std::min(threads, static_cast<size_t>(job.items()));
     if (workspace.size() < WorkspaceBytes(slots)) {
-      return Status::InvalidArgument("args.workspace has %zu bytes, must have WorkspaceBytes(%zu) = %zu", workspace.size(),
-                                     slots, WorkspaceBytes(slots));
+      return Status::InvalidArgument("args.workspace has %zu bytes, must have WorkspaceBytes(%zu) = %zu",
+                                     workspace.size(), slots, WorkspaceBytes(slots));
     }
     auto* aligned = workspace.data() + (RoundUp(reinterpret_cast<uintptr_t>(workspace.data()), kAlignment) -
                                         reinterpret_cast<uintptr_t>(workspace.data()));
@@ -79,8 +79,8 @@ class PanelPlan {
   Explanation Explain() const;
 
  private:
-  // The work of one Run. An item is an input tile of one group of one image, or, for the last tiles when they do not divide
-  // among the threads, a part of its panels: every thread then packs the tile for itself.
+  // The work of one Run. An item is an input tile of one group of one image, or, for the last tiles when they do not
+  // divide among the threads, a part of its panels: every thread then packs the tile for itself.
   struct Job {
     ActivationView<const float> x;
     ActivationView<float> y;
@@ -105,17 +105,19 @@ class PanelPlan {
     int64_t TileOf(int64_t item) const { return item < whole ? item : whole + (item - whole) / parts; }
     InputPlanes PlanesOf(int64_t tile_index, int64_t groups) const {
       const int64_t image = tile_index / tile.tiles() / groups, group = tile_index / tile.tiles() % groups;
-      return {x.data + image * x.batch_stride + group * tile.channels * x.channel_stride, x.channel_stride, x.axis_stride};
+      return {x.data + image * x.batch_stride + group * tile.channels * x.channel_stride, x.channel_stride,
+              x.axis_stride};
     }
   };
 
   PanelPlan() = default;
 
   void RunSlot(Job& job, std::byte* slice) const;
-  void RunPanels(const Job& job, int64_t tile_index, std::pair<size_t, size_t> panels, size_t sub_tiles, InputPrefetcher ahead,
-                 std::byte* slice) const;
+  void RunPanels(const Job& job, int64_t tile_index, std::pair<size_t, size_t> panels, size_t sub_tiles,
+                 InputPrefetcher ahead, std::byte* slice) const;
 
-  // A slot's slice of workspace: the input tile (and what the last kernel call reads past it), accumulators, sub-tiles, spans.
+  // A slot's slice of workspace: the input tile (and what the last kernel call reads past it), accumulators, sub-tiles,
+  // spans.
   size_t TileBytes() const { return RoundUp((tile_.floats() + slack_) * sizeof(float), kAlignment); }
   size_t AccumulatorBytes() const {
     return RoundUp(static_cast<size_t>(kernel_->tile.rows * kernel_->tile.vectors) * kernels_->lanes * sizeof(float),
@@ -137,18 +139,19 @@ class PanelPlan {
   Shared<PackedWeights<float>> weights_;
   InputTile tile_;
   SubTiling cutting_;
-  size_t slack_ = 0;         // floats
-  Buffer<int32_t> offset_;   // [columns + kPrefetchColumns] of the packed weights, into the input tile
-  Buffer<float> bias_;       // [panels * tile.rows], zero where there is none
-  Buffer<uint32_t> channel_; // [panels * tile.rows] output channel of a packed row, counted over all groups
+  size_t slack_ = 0;          // floats
+  Buffer<int32_t> offset_;    // [columns + kPrefetchColumns] of the packed weights, into the input tile
+  Buffer<float> bias_;        // [panels * tile.rows], zero where there is none
+  Buffer<uint32_t> channel_;  // [panels * tile.rows] output channel of a packed row, counted over all groups
   Epilogue epilogue_;
-  bool is_clamp_ = false;    // the activation is min(max(v, low_), high_)
+  bool is_clamp_ = false;  // the activation is min(max(v, low_), high_)
   float low_ = -std::numeric_limits<float>::infinity();
   float high_ = std::numeric_limits<float>::infinity();
 };
 
 inline Result<PanelPlan> PanelPlan::Make(const KernelTable& kernels, Shared<PackedWeights<float>> weights,
-                                         const PanelGeometry& geometry, const Epilogue& epilogue, size_t input_tile_bytes) {
+                                         const PanelGeometry& geometry, const Epilogue& epilogue,
+                                         size_t input_tile_bytes) {
   PanelPlan plan;
   plan.kernels_ = &kernels;
   for (const PanelKernel& kernel : kernels.panels) {
@@ -157,8 +160,9 @@ inline Result<PanelPlan> PanelPlan::Make(const KernelTable& kernels, Shared<Pack
     if (plan.kernel_ == nullptr || kernel.tile.vectors == weights->tile.vectors) plan.kernel_ = &kernel;
   }
   if (plan.kernel_ == nullptr) {
-    return Status::InvalidArgument("weights are packed for panels of %d rows with %zu masks, the policy has no such tile on %s",
-                                   weights->tile.rows, weights->tile.masks.size(), hwy::TargetName(kernels.target));
+    return Status::InvalidArgument(
+        "weights are packed for panels of %d rows with %zu masks, the policy has no such tile on %s",
+        weights->tile.rows, weights->tile.masks.size(), hwy::TargetName(kernels.target));
   }
   plan.cutting_ = {kernels.lanes, plan.kernel_->Widths(), plan.kernel_->few != nullptr};
   LACUNA_ASSIGN_OR_RETURN(tile, ChooseInputTile(geometry.axis, geometry.channels_per_group,
@@ -168,11 +172,13 @@ inline Result<PanelPlan> PanelPlan::Make(const KernelTable& kernels, Shared<Pack
                                                                       static_cast<double>(weights->shape.groups),
                                                  .rows_per_group = weights->shape.rows_per_group()}));
   plan.tile_ = tile;
-  plan.slack_ = static_cast<size_t>(plan.kernel_->tile.vectors) * kernels.lanes + static_cast<size_t>(tile.axis[2].shared);
+  plan.slack_ =
+      static_cast<size_t>(plan.kernel_->tile.vectors) * kernels.lanes + static_cast<size_t>(tile.axis[2].shared);
 
   const PackedWeights<float>& packed = *weights;
-  LACUNA_ASSIGN_OR_RETURN(offset, Buffer<int32_t>::Make(packed.columns() + kPrefetchColumns));
-  for (size_t i = 0; i < packed.columns(); ++i) offset[i] = static_cast<int32_t>(plan.tile_.Offset(packed.column(i)));
+  LACUNA_ASSIGN_OR_RETURN(offset, Buffer<int32_t>::Make(packed.column.size() + kPrefetchColumns));
+  for (size_t i = 0; i < packed.column.size(); ++i)
+    offset[i] = static_cast<int32_t>(plan.tile_.Offset(packed.column[i]));
   const size_t rows = packed.panels() * static_cast<size_t>(packed.tile.rows);
   LACUNA_ASSIGN_OR_RETURN(bias, Buffer<float>::Make(rows));
   LACUNA_ASSIGN_OR_RETURN(channel, Buffer<uint32_t>::Make(rows));
@@ -236,15 +242,16 @@ inline void PanelPlan::RunSlot(Job& job, std::byte* slice) const {
       const int64_t next_tile = job.TileOf(next);
       ahead = InputPrefetcher(tile, OriginOf(tile, next_tile % tile.tiles()), job.PlanesOf(next_tile, groups));
     }
-    RunPanels(job, index, {static_cast<size_t>(panels * part / parts), static_cast<size_t>(panels * (part + 1) / parts)},
+    RunPanels(job, index,
+              {static_cast<size_t>(panels * part / parts), static_cast<size_t>(panels * (part + 1) / parts)},
               sub_tile_count, ahead, slice);
     item = next;
   }
 }
 
 // Panels outermost, sub-tiles inside: a panel's weights then stay in L1 or L2 while the input tile stays in L2.
-inline void PanelPlan::RunPanels(const Job& job, int64_t tile_index, std::pair<size_t, size_t> panels, size_t sub_tile_count,
-                                 InputPrefetcher ahead, std::byte* slice) const {
+inline void PanelPlan::RunPanels(const Job& job, int64_t tile_index, std::pair<size_t, size_t> panels,
+                                 size_t sub_tile_count, InputPrefetcher ahead, std::byte* slice) const {
   const PackedWeights<float>& weights = *weights_;
   const auto* packed = reinterpret_cast<const float*>(slice);
   auto* acc = reinterpret_cast<float*>(slice + TileBytes());
@@ -271,7 +278,8 @@ inline void PanelPlan::RunPanels(const Job& job, int64_t tile_index, std::pair<s
   }
   store.epilogue = &epilogue_;
   DirectOutput direct{0, y_offset, residual_offset, nullptr, nullptr, low_, high_};
-  const bool contiguous = is_clamp_ && store.y_stride[2] == 1 && (store.residual == nullptr || store.residual_stride[2] == 1);
+  const bool contiguous =
+      is_clamp_ && store.y_stride[2] == 1 && (store.residual == nullptr || store.residual_stride[2] == 1);
   const auto calls = static_cast<int64_t>((panels.second - panels.first) * sub_tile_count);
   const int64_t lines_per_call = calls == 0 ? 0 : ahead.lines() / calls + 1;
   for (size_t p = panels.first; p < panels.second; ++p) {

@@ -3,14 +3,14 @@
 #ifndef LACUNA_PACK_INPUT_PREFETCHER_H_
 #define LACUNA_PACK_INPUT_PREFETCHER_H_
 
+#include "lacuna/core/buffer.h"
+#include "lacuna/core/prefetch.h"
+#include "lacuna/pack/input_tile.h"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-
-#include "lacuna/core/buffer.h"
-#include "lacuna/core/prefetch.h"
-#include "lacuna/pack/input_tile.h"
 
 namespace lacuna {
 
@@ -21,8 +21,8 @@ struct InputPlanes {
   std::array<int64_t, 3> axis_stride;
 };
 
-// Walks the cache lines of a tile's input, channel by channel, row by row. Rows that follow each other in memory are one run.
-// Only for inputs whose innermost axis is contiguous; others are left to the hardware.
+// Walks the cache lines of a tile's input, channel by channel, row by row. Rows that follow each other in memory are
+// one run. Only for inputs whose innermost axis is contiguous; others are left to the hardware.
 class InputPrefetcher {
  public:
   InputPrefetcher() = default;

@@ -3,6 +3,10 @@
 #ifndef LACUNA_PACK_INPUT_TILE_H_
 #define LACUNA_PACK_INPUT_TILE_H_
 
+#include "lacuna/core/buffer.h"
+#include "lacuna/core/status.h"
+#include "lacuna/policy/defaults.h"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -11,20 +15,16 @@
 #include <numeric>
 #include <span>
 
-#include "lacuna/core/buffer.h"
-#include "lacuna/core/status.h"
-#include "lacuna/policy/defaults.h"
-
 namespace lacuna {
 
-// One spatial axis. Output o and tap t meet at input coordinate o * stride + t * dilation - pad. The tile keeps the input as
-// planes of unit stride, one for each tap that has an offset of its own modulo the stride ("phase"): position i of phase v of a
-// tile that begins at output o0 holds input (o0 + i) * stride + PhaseStart(v) - pad, so tap t of output o0 + j is position
-// j + Shift(t) of phase Phase(t). If `shifted`, every tap has a plane of its own and Shift is 0: more copying, but positions
-// of a plane are exactly the outputs of the tile, without a halo.
+// One spatial axis. Output o and tap t meet at input coordinate o * stride + t * dilation - pad. The tile keeps the
+// input as planes of unit stride, one for each tap that has an offset of its own modulo the stride ("phase"): position
+// i of phase v of a tile that begins at output o0 holds input (o0 + i) * stride + PhaseStart(v) - pad, so tap t of
+// output o0 + j is position j + Shift(t) of phase Phase(t). If `shifted`, every tap has a plane of its own and Shift is
+// 0: more copying, but positions of a plane are exactly the outputs of the tile, without a halo.
 //
-// Positions of rows that lie next to each other are padding at both ends: a row's last `shared` positions, all zeros, may double
-// as the first of the next row.
+// Positions of rows that lie next to each other are padding at both ends: a row's last `shared` positions, all zeros,
+// may double as the first of the next row.
 struct TileAxis {
   int64_t input = 1, output = 1, kernel = 1, stride = 1, dilation = 1, pad = 0;
   int64_t tile = 1;  // outputs per tile; the last tile of the axis may have fewer
@@ -32,9 +32,7 @@ struct TileAxis {
   int64_t shared = 0;
 
   int64_t tiles() const { return (output + tile - 1) / tile; }
-  int64_t phases() const {
-    return shifted ? kernel : std::min(kernel, stride / std::gcd(stride, dilation));
-  }
+  int64_t phases() const { return shifted ? kernel : std::min(kernel, stride / std::gcd(stride, dilation)); }
   int64_t Phase(int64_t tap) const { return tap % phases(); }
   int64_t PhaseStart(int64_t phase) const { return shifted ? phase * dilation : phase * dilation % stride; }
   int64_t Shift(int64_t tap) const { return shifted ? 0 : (tap * dilation - PhaseStart(Phase(tap))) / stride; }
@@ -49,8 +47,8 @@ struct TileAxis {
   }
 };
 
-// Axes are (depth, height, width); a layer of lower rank has extents of 1 in front. Floats of the tile are ordered channel,
-// depth phase, height phase, width phase, depth, height, width.
+// Axes are (depth, height, width); a layer of lower rank has extents of 1 in front. Floats of the tile are ordered
+// channel, depth phase, height phase, width phase, depth, height, width.
 struct InputTile {
   std::array<TileAxis, 3> axis;
   int64_t channels = 0;
@@ -70,14 +68,16 @@ struct InputTile {
     const int64_t h = tap % axis[1].kernel, d = tap / axis[1].kernel;
     const int64_t phase =
         (axis[0].Phase(d) * axis[1].phases() + axis[1].Phase(h)) * axis[2].phases() + axis[2].Phase(w);
-    const int64_t position = (axis[0].Shift(d) * axis[1].extent() + axis[1].Shift(h)) * axis[2].extent() + axis[2].Shift(w);
+    const int64_t position =
+        (axis[0].Shift(d) * axis[1].extent() + axis[1].Shift(h)) * axis[2].extent() + axis[2].Shift(w);
     return k / taps * channel_stride + phase * plane() + position;
   }
   // Position of output (d, h, w) of a tile, counted in outputs from the tile's corner.
   int64_t Position(int64_t d, int64_t h, int64_t w) const { return (d * axis[1].extent() + h) * axis[2].extent() + w; }
 };
 
-// Which positions [begin, end) of a plane's axis hold input, and the input coordinate of position 0; the others are padding.
+// Which positions [begin, end) of a plane's axis hold input, and the input coordinate of position 0; the others are
+// padding.
 struct AxisWindow {
   int64_t first;
   int64_t begin, end;
@@ -89,8 +89,8 @@ inline AxisWindow WindowOf(const TileAxis& axis, int64_t phase, int64_t origin) 
   return {first, std::min(begin, axis.extent()), std::clamp<int64_t>(end, 0, axis.extent())};
 }
 
-// A run of outputs computed by one kernel call: `width` vectors from position `begin`, or a few positions if width is 0. Its
-// valid outputs are spans [span_begin, span_end).
+// A run of outputs computed by one kernel call: `width` vectors from position `begin`, or a few positions if width is
+// 0. Its valid outputs are spans [span_begin, span_end).
 struct SubTile {
   int64_t begin;
   int32_t width;
@@ -132,9 +132,9 @@ struct SubTiling {
     return MaxSubTiles(tile) + static_cast<size_t>(tile.axis[0].tile * tile.axis[1].tile);
   }
 
-  // Cuts the first `outputs` (per axis, at most the tile's) of a tile and returns the number of sub-tiles. The arrays have room
-  // for MaxSubTiles and MaxSpans. `rows_touch` says that rows of the output follow each other without a gap; where the tile's
-  // do too, a span may run on into the next row.
+  // Cuts the first `outputs` (per axis, at most the tile's) of a tile and returns the number of sub-tiles. The arrays
+  // have room for MaxSubTiles and MaxSpans. `rows_touch` says that rows of the output follow each other without a gap;
+  // where the tile's do too, a span may run on into the next row.
   size_t Cut(const InputTile& tile, std::array<int64_t, 3> outputs, bool rows_touch, SubTile* sub_tiles,
              OutputSpan* spans) const {
     size_t count = 0;
@@ -180,12 +180,14 @@ struct SubTiling {
   }
 
  private:
-  // Whether every row is a run of its own, rather than all rows of a depth slice one run with the gaps computed in vain. Equal
-  // counts favour rows: no sub-tile then holds a gap, and all can write their outputs themselves. But rows shorter than the
-  // widest kernel would leave it idle: 8 x 1 instead of 8 x 3 took a third longer at 14 x 14 outputs under scheme bcr.
+  // Whether every row is a run of its own, rather than all rows of a depth slice one run with the gaps computed in
+  // vain. Equal counts favour rows: no sub-tile then holds a gap, and all can write their outputs themselves. But rows
+  // shorter than the widest kernel would leave it idle: 8 x 1 instead of 8 x 3 took a third longer at 14 x 14 outputs
+  // under scheme bcr.
   bool ByRows(int64_t pitch, const std::array<int64_t, 3>& outputs) const {
     if (outputs[2] < static_cast<int64_t>(lanes) * widths.front()) return false;
-    return static_cast<double>(outputs[1]) * RunVectors(outputs[2]) <= RunVectors((outputs[1] - 1) * pitch + outputs[2]);
+    return static_cast<double>(outputs[1]) * RunVectors(outputs[2]) <=
+           RunVectors((outputs[1] - 1) * pitch + outputs[2]);
   }
 
   double RunVectors(int64_t positions) const {
@@ -215,10 +217,11 @@ struct TileBudget {
   int64_t rows_per_group = 0;    // output channels
 };
 
-// The cheapest tile by the cost model of policy/defaults.h: vectors computed, input copied, weights streamed. `axis` gives the
-// geometry; its `tile` and `shifted` are ignored. If no tile keeps to the budget, the smallest is returned: one register tile of
-// outputs. Fails if even that does not fit the 32-bit offsets of a plan.
-inline Result<InputTile> ChooseInputTile(const std::array<TileAxis, 3>& axis, int64_t channels, const TileBudget& budget);
+// The cheapest tile by the cost model of policy/defaults.h: vectors computed, input copied, weights streamed. `axis`
+// gives the geometry; its `tile` and `shifted` are ignored. If no tile keeps to the budget, the smallest is returned:
+// one register tile of outputs. Fails if even that does not fit the 32-bit offsets of a plan.
+inline Result<InputTile> ChooseInputTile(const std::array<TileAxis, 3>& axis, int64_t channels,
+                                         const TileBudget& budget);
 
 namespace pack {
 
@@ -246,7 +249,8 @@ inline double FloatsBound(const std::array<TileAxis, 3>& axis, int64_t channels,
     one.shifted = shifted && a == 2;
     floats *= static_cast<double>(one.phases()) * static_cast<double>(one.extent());
   }
-  return static_cast<double>(channels) * (floats + 2.0 * static_cast<double>(std::max(kAlignment / sizeof(float), lanes)));
+  return static_cast<double>(channels) *
+         (floats + 2.0 * static_cast<double>(std::max(kAlignment / sizeof(float), lanes)));
 }
 
 // Cost of a layer with that tile, in multiply-adds of one vector.
@@ -278,13 +282,15 @@ inline double TileCost(const InputTile& tile, const TileBudget& budget) {
 
 }  // namespace pack
 
-inline Result<InputTile> ChooseInputTile(const std::array<TileAxis, 3>& axis, int64_t channels, const TileBudget& budget) {
+inline Result<InputTile> ChooseInputTile(const std::array<TileAxis, 3>& axis, int64_t channels,
+                                         const TileBudget& budget) {
   const size_t lanes = budget.cutting.lanes;
   const auto widest = static_cast<int64_t>(lanes) * budget.cutting.widths.front();
   const std::array<int64_t, 3> least = {1, 1, std::min(axis[2].output, widest)};
   if (const double floats = pack::FloatsBound(axis, channels, lanes, least, false);
       floats + static_cast<double>(widest) > std::numeric_limits<int32_t>::max()) {
-    return Status::Make(StatusCode::kUnsupported, "the smallest input tile has %.0f elements, more than the limit of %d", floats,
+    return Status::Make(StatusCode::kUnsupported,
+                        "the smallest input tile has %.0f elements, more than the limit of %d", floats,
                         std::numeric_limits<int32_t>::max());
   }
   InputTile best = pack::MakeInputTile(axis, channels, lanes, least, false);
@@ -298,7 +304,8 @@ inline Result<InputTile> ChooseInputTile(const std::array<TileAxis, 3>& axis, in
     for (int64_t nd = 1; nd <= axis[0].output; nd = next_parts(nd)) {
       for (int64_t nh = 1; nh <= axis[1].output; nh = next_parts(nh)) {
         for (int64_t nw = 1; nw <= axis[2].output; nw = next_parts(nw)) {
-          const std::array<int64_t, 3> outputs = {part(axis[0].output, nd), part(axis[1].output, nh), part(axis[2].output, nw)};
+          const std::array<int64_t, 3> outputs = {part(axis[0].output, nd), part(axis[1].output, nh),
+                                                  part(axis[2].output, nw)};
           if (pack::FloatsBound(axis, channels, lanes, outputs, shifted) > kMostFloats) continue;
           const InputTile tile = pack::MakeInputTile(axis, channels, lanes, outputs, shifted);
           if (tile.floats() * sizeof(float) > budget.bytes) continue;

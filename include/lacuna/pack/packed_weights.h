@@ -3,27 +3,27 @@
 #ifndef LACUNA_PACK_PACKED_WEIGHTS_H_
 #define LACUNA_PACK_PACKED_WEIGHTS_H_
 
-#include <algorithm>
-#include <bit>
-#include <cstddef>
-#include <cstdint>
-#include <limits>
-#include <numeric>
-#include <span>
-#include <utility>
-
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
+#include "lacuna/format/index_array.h"
 #include "lacuna/format/matrix_shape.h"
 #include "lacuna/format/row_lists.h"
 #include "lacuna/policy/defaults.h"
 #include "lacuna/policy/reorder.h"
 #include "lacuna/policy/tile.h"
 
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <utility>
+
 namespace lacuna {
 
-// What packing needs to know of a value type: the columns that one multiply-add instruction consumes together, and the type
-// that sums are kept in.
+// What packing needs to know of a value type: the columns that one multiply-add instruction consumes together, and the
+// type that sums are kept in.
 template <class T>
 struct PackTraits;
 template <>
@@ -32,36 +32,33 @@ struct PackTraits<float> {
   using Accumulator = float;
 };
 
-// A panel is tile.rows rows of one group (fewer at its end, then padded with zero rows). Its columns are sorted by the mask they
-// are packed under, then ascending; a column under mask m stores popcount(m) weights, rows ascending. Immutable; independent of
-// image size and of N, so several plans may share one.
+// A panel is tile.rows rows of one group (fewer at its end, then padded with zero rows). Its columns are sorted by the
+// mask they are packed under, then ascending; a column under mask m stores popcount(m) weights, rows ascending.
+// Immutable; independent of image size and of N, so several plans may share one.
 template <class T>
 struct PackedWeights {
   using value_type = T;
 
   MatrixShape shape;
-  TileInfo tile;  // `masks` points to static storage
+  TileInfo tile;    // `masks` points to static storage
   int64_t nnz = 0;  // stored by the format
 
   Buffer<uint32_t> count;         // [panels][masks] columns under each mask
   Buffer<uint64_t> column_begin;  // [panels + 1] into column
   Buffer<uint64_t> weight_begin;  // [panels + 1] into weight
-  Buffer<uint16_t> column16;      // columns, if all fit 16 bits ...
-  Buffer<uint32_t> column32;      // ... else here
+  IndexArray column;
   Buffer<T> weight;
-  Buffer<uint32_t> row_order;     // [rows] packed row -> row; empty if they are the same
+  Buffer<uint32_t> row_order;  // [rows] packed row -> row; empty if they are the same
 
   size_t panels_per_group() const {
     return DivideUp(static_cast<size_t>(shape.rows_per_group()), static_cast<size_t>(tile.rows));
   }
   size_t panels() const { return static_cast<size_t>(shape.groups) * panels_per_group(); }
-  size_t columns() const { return column16.size() + column32.size(); }
-  uint32_t column(size_t i) const { return column16.size() != 0 ? column16[i] : column32[i]; }
   // Packed weights that the format does not store: columns under a mask wider than theirs.
   int64_t fill() const { return static_cast<int64_t>(weight.size()) - nnz; }
   size_t StorageBytes() const {
-    return count.size_bytes() + column_begin.size_bytes() + weight_begin.size_bytes() + column16.size_bytes() +
-           column32.size_bytes() + weight.size_bytes() + row_order.size_bytes();
+    return count.size_bytes() + column_begin.size_bytes() + weight_begin.size_bytes() + column.size_bytes() +
+           weight.size_bytes() + row_order.size_bytes();
   }
 
   // Packed rows [first, first + count) of a panel; `count` < tile.rows at the end of a group.
@@ -136,8 +133,8 @@ struct PanelScratch {
 
 }  // namespace pack
 
-// The cost of `weights` on `tile`, in multiply-adds of one vector per vector of outputs. Up to 16 panels, evenly spaced, stand
-// for all.
+// The cost of `weights` on `tile`, in multiply-adds of one vector per vector of outputs. Up to 16 panels, evenly
+// spaced, stand for all.
 template <class Weights>
 Result<double> PredictPanelCost(const Weights& weights, const TileInfo& tile) {
   using T = typename Weights::value_type;
@@ -187,7 +184,8 @@ Result<PackedWeights<typename Weights::value_type>> Pack(const Weights& weights,
   if constexpr (!Reorder::kIdentity) {
     LACUNA_ASSIGN_OR_RETURN(lists, RowLists::Of(weights));
     const auto per_group = static_cast<size_t>(shape.rows_per_group());
-    for (size_t first = 0; first < rows; first += per_group) Reorder::Order(lists, std::span(order.data() + first, per_group));
+    for (size_t first = 0; first < rows; first += per_group)
+      Reorder::Order(lists, std::span(order.data() + first, per_group));
   }
   LACUNA_ASSIGN_OR_RETURN(cover, pack::MaskCover::Make(tile));
   LACUNA_ASSIGN_OR_RETURN(scratch, pack::PanelScratch<T>::Make(tile, shape.columns));
@@ -214,10 +212,7 @@ Result<PackedWeights<typename Weights::value_type>> Pack(const Weights& weights,
     weight_begin[panel + 1] = weight_begin[panel] + values;
   }
 
-  const bool narrow = shape.columns <= int64_t{std::numeric_limits<uint16_t>::max()} + 1;
-  const size_t columns = column_begin[packed.panels()];
-  LACUNA_ASSIGN_OR_RETURN(column16, Buffer<uint16_t>::Make(narrow ? columns : 0));
-  LACUNA_ASSIGN_OR_RETURN(column32, Buffer<uint32_t>::Make(narrow ? 0 : columns));
+  LACUNA_ASSIGN_OR_RETURN(column, IndexArray::Make(column_begin[packed.panels()], shape.columns));
   LACUNA_ASSIGN_OR_RETURN(weight, Buffer<T>::Make(weight_begin[packed.panels()]));
   LACUNA_ASSIGN_OR_RETURN(next, Buffer<uint64_t>::Make(2 * masks));  // where the next column of each mask goes
   for (size_t panel = 0; panel < packed.panels(); ++panel) {
@@ -235,11 +230,7 @@ Result<PackedWeights<typename Weights::value_type>> Pack(const Weights& weights,
       const RowMask mask = scratch.mask[c];
       if (mask == 0) continue;
       const size_t i = cover[mask];
-      if (narrow) {
-        column16[next[2 * i]++] = static_cast<uint16_t>(c);
-      } else {
-        column32[next[2 * i]++] = static_cast<uint32_t>(c);
-      }
+      column.Set(next[2 * i]++, static_cast<uint32_t>(c));
       for (unsigned listed = tile.masks[i]; listed != 0; listed &= listed - 1) {
         const auto r = static_cast<size_t>(std::countr_zero(listed));
         weight[next[2 * i + 1]++] = mask >> r & 1 ? scratch.value[r * scratch.mask.size() + c] : T{};
@@ -249,8 +240,7 @@ Result<PackedWeights<typename Weights::value_type>> Pack(const Weights& weights,
   packed.count = std::move(count);
   packed.column_begin = std::move(column_begin);
   packed.weight_begin = std::move(weight_begin);
-  packed.column16 = std::move(column16);
-  packed.column32 = std::move(column32);
+  packed.column = std::move(column);
   packed.weight = std::move(weight);
   if constexpr (!Reorder::kIdentity) packed.row_order = std::move(order);
   return packed;

@@ -3,10 +3,10 @@
 #ifndef LACUNA_POLICY_DEFAULTS_H_
 #define LACUNA_POLICY_DEFAULTS_H_
 
+#include "lacuna/policy/tile.h"
+
 #include <cstddef>
 #include <cstdint>
-
-#include "lacuna/policy/tile.h"
 
 namespace lacuna {
 
@@ -18,8 +18,9 @@ struct DefaultTiles {
 };
 template <>
 struct DefaultTiles<32> {
-  // 8 rows x 3 vectors: the most rows per loaded column that leave enough vectors to hide the latency of a multiply-add. Half
-  // of 8 rows (scheme bcr) is worth its 70 kernels: 70 % of FMA peak against 54 % with masks of 4 rows x 6 vectors.
+  // 8 rows x 3 vectors: the most rows per loaded column that leave enough vectors to hide the latency of a
+  // multiply-add. Half of 8 rows (scheme bcr) is worth its 70 kernels: 70 % of FMA peak against 54 % with masks of 4
+  // rows x 6 vectors.
   using Type = AnyOf<RegisterTile<8, 3>, RegisterTile<8, 3, MasksOfSize<8, 4>>, RegisterTile<4, 6, AllMasks<4>>>;
 };
 

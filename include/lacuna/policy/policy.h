@@ -3,13 +3,13 @@
 #ifndef LACUNA_POLICY_POLICY_H_
 #define LACUNA_POLICY_POLICY_H_
 
-#include <concepts>
-#include <cstddef>
-
 #include "lacuna/policy/defaults.h"
 #include "lacuna/policy/reorder.h"
 #include "lacuna/policy/select.h"
 #include "lacuna/policy/tile.h"
+
+#include <concepts>
+#include <cstddef>
 
 namespace lacuna {
 
@@ -19,8 +19,8 @@ namespace lacuna {
 //     template <class Target> using Tile = lacuna::RegisterTile<6, 4>;
 //   };
 //
-// Tile<Target> is a RegisterTile or AnyOf several; Target::kRegisters is the number of vector registers and Target::kMaxLanes
-// the floats of a vector. Values that do not change generated code are data members.
+// Tile<Target> is a RegisterTile or AnyOf several; Target::kRegisters is the number of vector registers and
+// Target::kMaxLanes the floats of a vector. Values that do not change generated code are data members.
 struct DefaultPolicy {
   template <class Target>
   using Tile = typename DefaultTiles<Target::kRegisters>::Type;

@@ -3,17 +3,18 @@
 #ifndef LACUNA_POLICY_REORDER_H_
 #define LACUNA_POLICY_REORDER_H_
 
+#include "lacuna/format/row_lists.h"
+
 #include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <span>
 
-#include "lacuna/format/row_lists.h"
-
 namespace lacuna {
 
-// Order(lists, rows) permutes `rows`, the row numbers of one group, in place; neighbours will share panels of the kernel. Results
-// of a plan do not depend on it beyond the rounding of sums taken in another order. kIdentity says that Order does nothing.
+// Order(lists, rows) permutes `rows`, the row numbers of one group, in place; neighbours will share panels of the
+// kernel. Results of a plan do not depend on it beyond the rounding of sums taken in another order. kIdentity says that
+// Order does nothing.
 template <class R>
 concept ReorderPolicy = requires(const RowLists& lists, std::span<uint32_t> rows) {
   { R::kIdentity } -> std::convertible_to<bool>;

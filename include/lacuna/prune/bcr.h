@@ -3,17 +3,18 @@
 #ifndef LACUNA_PRUNE_BCR_H_
 #define LACUNA_PRUNE_BCR_H_
 
+#include "lacuna/core/buffer.h"
+#include "lacuna/core/status.h"
+#include "lacuna/format/bcr.h"
+#include "lacuna/format/dense.h"
+#include "lacuna/prune/ranking.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
 #include <span>
-
-#include "lacuna/core/buffer.h"
-#include "lacuna/core/status.h"
-#include "lacuna/format/bcr.h"
-#include "lacuna/format/dense.h"
 
 namespace lacuna::prune {
 
@@ -37,53 +38,18 @@ struct BcrSpec {
       return Status::InvalidArgument("spec.column_group is %lld, must be at least 1 and divide spec.columns, %lld",
                                      static_cast<long long>(column_group), static_cast<long long>(columns));
     }
-    const auto fraction = [](const char* name, double value) {
-      if (value > 0.0 && value <= 1.0) return Status();  // false for NaN
-      return Status::InvalidArgument("spec.%s is %g, must be in (0, 1]", name, value);
-    };
-    LACUNA_RETURN_IF_ERROR(fraction("row_keep", row_keep));
-    return fraction("column_keep", column_keep);
+    LACUNA_RETURN_IF_ERROR(CheckFraction("spec.row_keep", row_keep));
+    return CheckFraction("spec.column_keep", column_keep);
   }
 };
 
-namespace bcr {
-
-// ceil(fraction * extent), at least 1, where a fraction such as 1/3 of 3 is meant to be exactly 1.
-inline int64_t KeptOf(double fraction, int64_t extent) {
-  const double kept = std::ceil(fraction * static_cast<double>(extent) - 1e-9);
-  return std::clamp<int64_t>(static_cast<int64_t>(kept), 1, extent);
-}
-
-// A row or a group of columns that competes for survival.
-struct Unit {
-  double norm2;    // mean square of its weights
-  uint64_t place;  // where its flag stands; breaks ties, so that results are the same everywhere
-};
-
-// Sets flag[place] of the `count` units of largest norm.
-template <class Flags>
-void KeepLargest(std::span<Unit> units, int64_t count, Flags& flag) {
-  const auto nth = units.begin() + static_cast<std::ptrdiff_t>(std::min<size_t>(static_cast<size_t>(count), units.size()));
-  const auto stronger = [](const Unit& a, const Unit& b) {
-    return a.norm2 != b.norm2 ? a.norm2 > b.norm2 : a.place < b.place;
-  };
-  if (nth != units.end()) std::nth_element(units.begin(), nth, units.end(), stronger);
-  for (auto unit = units.begin(); unit != nth; ++unit) flag[unit->place] = 1;
-}
-
-}  // namespace bcr
-
-// Keeps, in every block, the rows of largest L2 norm, then the columns (groups of columns) of largest norm over the kept rows.
-// Blocks are clipped at the edges and never straddle groups; norms are root mean squares, so that clipped rows and columns
-// compete fairly under Budget::kPerLayer. Weights must be finite. Source: GRIM, TPAMI 2021, section 3.
+// Keeps, in every block, the rows of largest L2 norm, then the columns (groups of columns) of largest norm over the
+// kept rows. Blocks are clipped at the edges and never straddle groups; norms are root mean squares, so that clipped
+// rows and columns compete fairly under Budget::kPerLayer. Weights must be finite. Source: GRIM, TPAMI 2021, section 3.
 template <class T>
 Result<BcrWeights<T>> ProjectBcr(const DenseWeights<T>& weights, const BcrSpec& spec) {
   LACUNA_RETURN_IF_ERROR(spec.Validate());
-  for (size_t i = 0; i < weights.values().size(); ++i) {
-    if (!std::isfinite(static_cast<double>(weights.values()[i]))) {
-      return Status::InvalidArgument("weights[%zu] is %g, must be finite", i, static_cast<double>(weights.values()[i]));
-    }
-  }
+  LACUNA_RETURN_IF_ERROR(CheckFinite(weights));
   const BlockShape block{spec.rows, spec.columns};
   const BlockGrid grid{weights.shape(), block};
   const int64_t groups_per_block = spec.columns / spec.column_group;
@@ -92,7 +58,7 @@ Result<BcrWeights<T>> ProjectBcr(const DenseWeights<T>& weights, const BcrSpec& 
   LACUNA_ASSIGN_OR_RETURN(column_kept, Buffer<uint8_t>::Make(blocks * static_cast<size_t>(groups_per_block)));
   const bool per_layer = spec.budget == Budget::kPerLayer;
   const size_t competing = static_cast<size_t>(std::max(spec.rows, groups_per_block)) * (per_layer ? blocks : 1);
-  LACUNA_ASSIGN_OR_RETURN(units, Buffer<bcr::Unit>::Make(competing));
+  LACUNA_ASSIGN_OR_RETURN(units, Buffer<Unit>::Make(competing));
 
   // Rows first, then columns over the rows that were kept.
   for (const bool by_row : {true, false}) {
@@ -114,20 +80,21 @@ Result<BcrWeights<T>> ProjectBcr(const DenseWeights<T>& weights, const BcrSpec& 
         for (int64_t i = row_begin; i < row_end; ++i) {
           if (!by_row && !row_kept[static_cast<size_t>(b * spec.rows + i)]) continue;
           const T* row = weights.row(grid.first_row(s) + i) + c * spec.columns;
-          for (int64_t j = column_begin; j < column_end; ++j) sum += static_cast<double>(row[j]) * static_cast<double>(row[j]);
+          for (int64_t j = column_begin; j < column_end; ++j)
+            sum += static_cast<double>(row[j]) * static_cast<double>(row[j]);
           count += column_end - column_begin;
         }
         const int64_t place = b * (by_row ? spec.rows : groups_per_block) + u;
         units[used++] = {count == 0 ? 0.0 : sum / static_cast<double>(count), static_cast<uint64_t>(place)};
       }
       if (!per_layer) {
-        bcr::KeepLargest(std::span<bcr::Unit>(units.data(), used), bcr::KeptOf(keep, extent), flag);
+        KeepLargest(std::span<Unit>(units.data(), used), KeptOf(keep, extent), flag);
         used = 0;
       }
     }
     if (per_layer) {
-      const std::span<bcr::Unit> all(units.data(), used);
-      bcr::KeepLargest(all, bcr::KeptOf(keep, static_cast<int64_t>(used)), flag);
+      const std::span<Unit> all(units.data(), used);
+      KeepLargest(all, KeptOf(keep, static_cast<int64_t>(used)), flag);
     }
   }
   return BcrWeights<T>::FromMask(weights, block, [&](int64_t row, int64_t column) {

@@ -3,6 +3,9 @@
 #ifndef LACUNA_PRUNE_SCHEME_H_
 #define LACUNA_PRUNE_SCHEME_H_
 
+#include "lacuna/core/status.h"
+#include "lacuna/prune/bcr.h"
+
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -10,16 +13,13 @@
 #include <string>
 #include <string_view>
 
-#include "lacuna/core/status.h"
-#include "lacuna/prune/bcr.h"
-
 namespace lacuna::prune {
 
 enum class SchemeKind : uint8_t {
   kDense,
   kBcr,        // blocks of 8 rows x 16 columns: half the rows, 2 / rate of the columns
   kBcrCol,     // blocks of 8 x 16: all rows, 1 / rate of the columns
-  kBcrKernel,  // blocks of 8 filters x 16 input channels: all filters, 1 / rate of the channels, kept kernels keep all taps
+  kBcrKernel,  // blocks of 8 filters x 16 input channels: all filters, 1 / rate of the channels, with all taps
 };
 
 struct SchemeName {
@@ -71,7 +71,8 @@ inline Result<Scheme> ParseScheme(std::string_view name) {
   if (dash == std::string_view::npos) {
     if (name == "dense") return Scheme{};
     LACUNA_RETURN_IF_ERROR(MakeScheme(name, 1.0).status());
-    return Status::InvalidArgument("scheme \"%.40s\" has no rate, must read like \"bcr_col-8x\"", std::string(name).c_str());
+    return Status::InvalidArgument("scheme \"%.40s\" has no rate, must read like \"bcr_col-8x\"",
+                                   std::string(name).c_str());
   }
   const std::string rate_text(name.substr(dash + 1));
   char* end = nullptr;
@@ -88,7 +89,8 @@ inline Result<BcrSpec> BcrSpecOf(const Scheme& scheme, int64_t taps) {
   if (taps < 1) return Status::InvalidArgument("taps is %lld, must be at least 1", static_cast<long long>(taps));
   switch (scheme.kind) {
     case SchemeKind::kBcr:
-      if (scheme.rate < 2.0) return Status::InvalidArgument("rate is %g, scheme bcr keeps half the rows: at least 2", scheme.rate);
+      if (scheme.rate < 2.0)
+        return Status::InvalidArgument("rate is %g, scheme bcr keeps half the rows: at least 2", scheme.rate);
       return BcrSpec{.rows = 8, .columns = 16, .row_keep = 0.5, .column_keep = 2.0 / scheme.rate};
     case SchemeKind::kBcrCol: return BcrSpec{.rows = 8, .columns = 16, .column_keep = 1.0 / scheme.rate};
     case SchemeKind::kBcrKernel:

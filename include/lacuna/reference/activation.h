@@ -3,10 +3,10 @@
 #ifndef LACUNA_REFERENCE_ACTIVATION_H_
 #define LACUNA_REFERENCE_ACTIVATION_H_
 
+#include "lacuna/core/epilogue.h"
+
 #include <algorithm>
 #include <cmath>
-
-#include "lacuna/core/epilogue.h"
 
 namespace lacuna::reference {
 

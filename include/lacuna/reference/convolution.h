@@ -3,22 +3,22 @@
 #ifndef LACUNA_REFERENCE_CONVOLUTION_H_
 #define LACUNA_REFERENCE_CONVOLUTION_H_
 
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <span>
-
 #include "lacuna/core/epilogue.h"
 #include "lacuna/core/shape.h"
 #include "lacuna/core/status.h"
 #include "lacuna/core/view.h"
 #include "lacuna/reference/activation.h"
 
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
 namespace lacuna::reference {
 
 // y = activation(convolution(x, weights) + bias + residual) as ConvShape and Epilogue define it. `weights` is the dense
-// [out_channels][in_channels / groups][taps] array. If magnitude.data is set it receives sum |w| |x| of every output, from
-// which rounding errors are bounded. residual.data must be set if epilogue.residual is.
+// [out_channels][in_channels / groups][taps] array. If magnitude.data is set it receives sum |w| |x| of every output,
+// from which rounding errors are bounded. residual.data must be set if epilogue.residual is.
 template <int kRank>
 Status Convolution(const ConvShape<kRank>& shape, std::span<const float> weights, const Epilogue& epilogue,
                    const TensorView<const float, kRank + 2>& x, const TensorView<float, kRank + 2>& y,

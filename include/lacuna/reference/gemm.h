@@ -3,21 +3,21 @@
 #ifndef LACUNA_REFERENCE_GEMM_H_
 #define LACUNA_REFERENCE_GEMM_H_
 
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <span>
-
 #include "lacuna/core/epilogue.h"
 #include "lacuna/core/status.h"
 #include "lacuna/core/view.h"
 #include "lacuna/format/matrix_shape.h"
 #include "lacuna/reference/activation.h"
 
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
 namespace lacuna::reference {
 
-// y = activation(W x + bias + residual): W is `shape.rows` x `shape.columns` (groups must be 1), x columns x N, y rows x N. If
-// magnitude.data is set it receives sum |w| |x| of every output.
+// y = activation(W x + bias + residual): W is `shape.rows` x `shape.columns` (groups must be 1), x columns x N, y rows
+// x N. If magnitude.data is set it receives sum |w| |x| of every output.
 inline Status Gemm(const MatrixShape& shape, std::span<const float> weights, const Epilogue& epilogue,
                    const MatrixView<const float>& x, const MatrixView<float>& y,
                    const MatrixView<const float>& residual = {}, const MatrixView<double>& magnitude = {}) {
