@@ -81,14 +81,7 @@ class BcrWeights {
   }
   Status Validate() const;
 
-  Result<DenseWeights<T>> ToDense() const {
-    LACUNA_ASSIGN_OR_RETURN(dense, DenseWeights<T>::Zeros(shape()));
-    for (int64_t row = 0; row < shape().rows; ++row) {
-      T* values = dense.mutable_row(row);
-      VisitRow(row, [&](int64_t column, T value) { values[column] = value; });
-    }
-    return std::move(dense);
-  }
+  Result<DenseWeights<T>> ToDense() const { return ExpandRows(*this); }
 
   // f(block) for the blocks of a block row, left to right.
   template <class F>

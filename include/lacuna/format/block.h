@@ -69,14 +69,7 @@ class BlockWeights {
   }
   Status Validate() const;
 
-  Result<DenseWeights<T>> ToDense() const {
-    LACUNA_ASSIGN_OR_RETURN(dense, DenseWeights<T>::Zeros(shape()));
-    for (int64_t row = 0; row < shape().rows; ++row) {
-      T* values = dense.mutable_row(row);
-      VisitRow(row, [&](int64_t column, T value) { values[column] = value; });
-    }
-    return std::move(dense);
-  }
+  Result<DenseWeights<T>> ToDense() const { return ExpandRows(*this); }
 
   // f(column, value) for the stored weights of a row, columns ascending.
   template <class F>

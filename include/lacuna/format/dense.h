@@ -73,6 +73,18 @@ class DenseWeights {
   Buffer<T> values_;
 };
 
+// ToDense of every other format: the weights that VisitRow names, zeros elsewhere.
+template <class Weights>
+Result<DenseWeights<typename Weights::value_type>> ExpandRows(const Weights& weights) {
+  using T = typename Weights::value_type;
+  LACUNA_ASSIGN_OR_RETURN(dense, DenseWeights<T>::Zeros(weights.shape()));
+  for (int64_t row = 0; row < weights.shape().rows; ++row) {
+    T* values = dense.mutable_row(row);
+    weights.VisitRow(row, [&](int64_t column, T value) { values[column] = value; });
+  }
+  return std::move(dense);
+}
+
 }  // namespace lacuna
 
 #endif  // LACUNA_FORMAT_DENSE_H_

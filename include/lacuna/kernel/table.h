@@ -6,6 +6,7 @@
 #include "lacuna/core/epilogue.h"
 #include "lacuna/pack/input_prefetcher.h"
 #include "lacuna/pack/input_tile.h"
+#include "lacuna/policy/defaults.h"
 #include "lacuna/policy/tile.h"
 
 #include <array>
@@ -40,9 +41,6 @@ struct PanelArgs {
   size_t positions;  // of PanelKernel::few
 };
 using PanelFn = void (*)(const PanelArgs& args);
-
-// Offsets are read this far ahead of the column being computed.
-inline constexpr size_t kPrefetchColumns = 4;
 
 inline constexpr int kMaxVectors = 8;
 
