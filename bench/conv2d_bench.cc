@@ -1,4 +1,5 @@
-// 2-D convolution, one image, planar activations in lacuna, whatever they prefer in the peers.
+// 2-D convolution, one image, planar activations in lacuna, whatever they prefer in the peers: op `conv2d`, and
+// `depthwise` for layers whose every channel is a group.
 
 #include "lacuna_engine.h"
 #include "peers/peers.h"
@@ -19,10 +20,13 @@ std::vector<lacuna::bench::EngineInfo> Peers() {
 
 int main(int argc, char** argv) {
   using lacuna::bench::Op;
-  return lacuna::bench::RunSuite({.description = "2-D convolutions of real networks.",
-                                  .ops = {{"conv2d", Op::kConv2d, /*channels_last=*/false}},
-                                  .schemes = {"dense", "bcr_col-8x", "bcr-8x", "bcr_kernel-8x"},
-                                  .lacuna = &lacuna::bench::LacunaConvolutions,
-                                  .peers = &Peers},
-                                 argc, argv);
+  return lacuna::bench::RunSuite(
+      {.description = "2-D convolutions of real networks.",
+       .ops = {{"conv2d", Op::kConv2d, /*channels_last=*/false},
+               // One filter a channel: all that can go are cells.
+               {"depthwise", Op::kDepthwise, /*channels_last=*/false, {"dense", "pattern-2.25x"}}},
+       .schemes = {"dense", "bcr_col-8x", "bcr-8x", "bcr_kernel-8x"},
+       .lacuna = &lacuna::bench::LacunaConvolutions,
+       .peers = &Peers},
+      argc, argv);
 }

@@ -6,7 +6,7 @@
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/shape.h"
 #include "lacuna/core/status.h"
-#include "lacuna/format/bcr.h"
+#include "lacuna/format/any.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -33,7 +33,7 @@ struct Problem {
   // of a convolution are free to prefer another layout.
   bool channels_last = false;
   std::span<const float> weights;             // dense [OC][K], zeros where pruned
-  const BcrWeights<float>* pruned = nullptr;  // the same weights, or null if they are dense
+  const AnyWeights<float>* pruned = nullptr;  // the same weights, or null if they are dense
   std::span<const float> input;               // always planar
 };
 
@@ -56,6 +56,7 @@ struct EngineInfo {
   bool pruned = false;    // runs pruned weights, a benchmark per scheme
   bool winograd = false;  // does fewer multiplications than the convolution has
   int threads = 1;
+  bool channels_last = false;  // takes its activations so, whatever the problem says
   bool (*supports)(const Problem& problem) = nullptr;
   // A Status says why the engine is absent for this problem.
   Result<EnginePointer> (*make)(const Problem& problem, const Settings& settings, const EngineInfo& info) = nullptr;

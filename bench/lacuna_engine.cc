@@ -2,8 +2,11 @@
 
 #include <lacuna/lacuna.h>
 
+#include <algorithm>
 #include <chrono>
+#include <span>
 #include <string>
+#include <string_view>
 
 #ifdef _OPENMP
 #include "lacuna/core/executor_openmp.h"
@@ -38,26 +41,29 @@ Status CheckThreads(int threads) {
 struct ConvolutionOperation {
   using Plan = Convolution<2>;
 
-  template <class Weights>
+  template <Policy P, class Weights>
   static Result<Plan> Make(const Problem& problem, const Weights& weights) {
-    return MakeConvolution<2>(weights, problem.shape);
+    return MakeConvolution<2>(weights, problem.shape, Epilogue{}, P{});
   }
 
   template <class E>
   static Status Run(const Plan& plan, const Activations& x, Activations& y, std::span<std::byte> workspace,
                     E&& executor) {
     const ConvShape<2>& shape = plan.shape();
-    return plan.Run(TensorView<const float, 4>::Planar(x.data(), shape.input_tensor()),
-                    TensorView<float, 4>::Planar(y.data(), shape.output_tensor()), {.workspace = workspace}, executor);
+    const auto view = []<class T>(T* data, const Extents<4>& extent, bool channels_last) {
+      return channels_last ? TensorView<T, 4>::ChannelsLast(data, extent) : TensorView<T, 4>::Planar(data, extent);
+    };
+    return plan.Run(view(x.data(), shape.input_tensor(), x.channels_last()),
+                    view(y.data(), shape.output_tensor(), y.channels_last()), {.workspace = workspace}, executor);
   }
 };
 
 struct GemmOperation {
   using Plan = Gemm;
 
-  template <class Weights>
+  template <Policy P, class Weights>
   static Result<Plan> Make(const Problem& problem, const Weights& weights) {
-    return MakeGemm(weights, {.n = problem.shape.positions()});
+    return MakeGemm(weights, {.n = problem.shape.positions()}, Epilogue{}, P{});
   }
 
   template <class E>
@@ -72,7 +78,7 @@ struct GemmOperation {
   }
 };
 
-template <class Operation>
+template <class Operation, Policy P = DefaultPolicy>
 class LacunaEngine : public Engine {
  public:
   using Plan = typename Operation::Plan;
@@ -81,13 +87,15 @@ class LacunaEngine : public Engine {
     LACUNA_RETURN_IF_ERROR(CheckThreads(info.threads));
     LACUNA_ASSIGN_OR_RETURN(dense, DenseWeights<float>::View(MatrixShapeOf(problem.shape), problem.weights));
     const double start = Seconds();
-    auto plan = problem.pruned != nullptr ? Operation::Make(problem, *problem.pruned) : Operation::Make(problem, dense);
+    auto plan = problem.pruned != nullptr ? Operation::template Make<P>(problem, *problem.pruned)
+                                          : Operation::template Make<P>(problem, dense);
     const double pack_seconds = Seconds() - start;
     if (!plan.ok()) return plan.status();
     LACUNA_ASSIGN_OR_RETURN(workspace,
                             Buffer<std::byte>::Make(plan->WorkspaceBytes(static_cast<size_t>(info.threads))));
-    LACUNA_ASSIGN_OR_RETURN(x, Activations::InputOf(problem, problem.channels_last));
-    LACUNA_ASSIGN_OR_RETURN(y, Activations::OutputOf(problem, problem.channels_last));
+    const bool channels_last = problem.channels_last || info.channels_last;
+    LACUNA_ASSIGN_OR_RETURN(x, Activations::InputOf(problem, channels_last));
+    LACUNA_ASSIGN_OR_RETURN(y, Activations::OutputOf(problem, channels_last));
     auto engine = EnginePointer(new LacunaEngine(*std::move(plan), std::move(workspace), std::move(x), std::move(y),
                                                  info.threads, pack_seconds));
     LACUNA_RETURN_IF_ERROR(static_cast<LacunaEngine&>(*engine).TryRun());
@@ -121,31 +129,64 @@ class LacunaEngine : public Engine {
   double pack_seconds_;
 };
 
-std::vector<EngineInfo> WithThreads(EngineInfo one, int threads) {
-  std::vector<EngineInfo> engines{one};
-  if (threads > 1) {
-    static std::string name;  // outlives the list
-    name = "lacuna_threads" + std::to_string(threads);
-    one.name = name.c_str();
-    one.threads = threads;
-    engines.push_back(one);
+// Policies that change one decision of the default one, to show what it is worth.
+template <bool kPattern>
+struct SelectKernel {
+  static size_t Choose(std::span<const Candidate> candidates) {
+    size_t best = candidates.size();
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      if ((std::string_view(candidates[i].name) == "pattern") != kPattern) continue;
+      if (best == candidates.size() || candidates[i].predicted < candidates[best].predicted) best = i;
+    }
+    return best;
   }
+};
+struct PatternPolicy : DefaultPolicy {
+  using Select = SelectKernel<true>;
+};
+struct PanelPolicy : DefaultPolicy {
+  using Select = SelectKernel<false>;
+};
+struct ReorderPolicy : DefaultPolicy {
+  using Reorder = GroupSimilarRows;
+};
+
+// Engine `lacuna`, with more threads if asked for, and the variants asked for.
+template <class Operation>
+std::vector<EngineInfo> EnginesOf(EngineInfo info, const Options& options) {
+  info.make = &LacunaEngine<Operation>::Make;
+  std::vector<EngineInfo> engines{info};
+  static std::string threads_name;  // outlives the list
+  if (options.threads > 1) {
+    threads_name = "lacuna_threads" + std::to_string(options.threads);
+    engines.push_back(info);
+    engines.back().name = threads_name.c_str();
+    engines.back().threads = options.threads;
+  }
+  const auto add = [&](const char* variant, const char* name, auto make, bool channels_last) {
+    if (std::find(options.variants.begin(), options.variants.end(), variant) == options.variants.end()) return;
+    engines.push_back(info);
+    engines.back().name = name;
+    engines.back().make = make;
+    engines.back().channels_last = channels_last;
+  };
+  add("pattern", "lacuna_pattern", &LacunaEngine<Operation, PatternPolicy>::Make, false);
+  add("panel", "lacuna_panel", &LacunaEngine<Operation, PanelPolicy>::Make, false);
+  add("reorder", "lacuna_reorder", &LacunaEngine<Operation, ReorderPolicy>::Make, false);
+  add("nhwc", "lacuna_nhwc", &LacunaEngine<Operation>::Make, true);
   return engines;
 }
 
 }  // namespace
 
-std::vector<EngineInfo> LacunaConvolutions(int threads) {
-  return WithThreads({.name = "lacuna",
-                      .pruned = true,
-                      .supports = [](const Problem& problem) { return !problem.channels_last; },
-                      .make = &LacunaEngine<ConvolutionOperation>::Make},
-                     threads);
+std::vector<EngineInfo> LacunaConvolutions(const Options& options) {
+  return EnginesOf<ConvolutionOperation>(
+      {.name = "lacuna", .pruned = true, .supports = [](const Problem& problem) { return !problem.channels_last; }},
+      options);
 }
 
-std::vector<EngineInfo> LacunaGemms(int threads) {
-  return WithThreads(
-      {.name = "lacuna", .pruned = true, .supports = &IsGemm, .make = &LacunaEngine<GemmOperation>::Make}, threads);
+std::vector<EngineInfo> LacunaGemms(const Options& options) {
+  return EnginesOf<GemmOperation>({.name = "lacuna", .pruned = true, .supports = &IsGemm}, options);
 }
 
 int64_t LacunaTarget() { return ActiveTarget(); }

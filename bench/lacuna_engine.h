@@ -7,13 +7,15 @@
 #include <vector>
 
 #include "engine.h"
+#include "options.h"
 
 namespace lacuna::bench {
 
-// Engine `lacuna` and, for threads > 1, `lacuna_threads<N>`: MakeConvolution<2>.
-std::vector<EngineInfo> LacunaConvolutions(int threads);
+// Engine `lacuna`, MakeConvolution<2>, and what the options ask for: with more threads `lacuna_threads<N>`, with one
+// decision of the policy changed `lacuna_<variant>`.
+std::vector<EngineInfo> LacunaConvolutions(const Options& options);
 // The same by MakeGemm; only problems that are a GEMM.
-std::vector<EngineInfo> LacunaGemms(int threads);
+std::vector<EngineInfo> LacunaGemms(const Options& options);
 
 // Highway bit of the target that lacuna's next plan binds to.
 int64_t LacunaTarget();

@@ -11,9 +11,10 @@ namespace lacuna::bench {
 struct Options {
   std::string target;  // empty: the best
   int threads = 1;
-  std::vector<std::string> schemes;  // empty: the program's own list
-  std::vector<std::string> peers;    // empty: all
-  double seconds = 2.0;              // time budget of a layer, all its engines together
+  std::vector<std::string> schemes;   // empty: the program's own list
+  std::vector<std::string> peers;     // empty: all
+  std::vector<std::string> variants;  // of lacuna: pattern, panel, reorder, nhwc
+  double seconds = 2.0;               // time budget of a layer, all its engines together
   bool smoke = false;
   bool verbose = false;
   bool no_peers = false;

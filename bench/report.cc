@@ -156,6 +156,7 @@ constexpr LayerGroup kGroups[] = {
      }},
     {"MobileNet-V2 1x1",
      [](const LayerRun& run) { return IsPointwise(run) && run.layer().network == std::string_view("mobilenet_v2"); }},
+    {"MobileNet-V2 depthwise", [](const LayerRun& run) { return run.op() == "depthwise"; }},
     {"BERT base, activations [K, N]",
      [](const LayerRun& run) { return run.op() == "gemm" && run.layer().network == std::string_view("bert_base"); }},
     {"BERT base, activations [N, K]",
@@ -175,6 +176,7 @@ struct GroupFigures {
   int layers = 0;   // measured
   int members = 0;  // in this run at all
   GeometricMean peak, roof, best, onednn, direct;
+  GeometricMean dense;  // speed-up over lacuna with dense weights
   double seconds = 0.0;
   double pack_seconds = 0.0;
   double storage_ratio = 0.0;  // the largest
@@ -195,6 +197,7 @@ struct GroupFigures {
     add_speed_up(best, FastestPeer(run, scheme).measurement);
     add_speed_up(onednn, FastestOnednn(run, scheme).measurement);
     add_speed_up(direct, Find(run, "dense", "onednn_direct"));
+    add_speed_up(dense, Find(run, "dense", "lacuna"));
   }
 };
 
@@ -205,11 +208,31 @@ void PrintGroup(const LayerRuns& runs, const LayerGroup& group, const std::strin
   }
   if (figures.layers == 0) return;
   std::printf("%-28s %-15s %2d of %2d", group.title, scheme.c_str(), figures.layers, figures.members);
-  for (const GeometricMean* mean : {&figures.peak, &figures.roof, &figures.best, &figures.onednn, &figures.direct}) {
+  for (const GeometricMean* mean :
+       {&figures.peak, &figures.roof, &figures.best, &figures.onednn, &figures.direct, &figures.dense}) {
     PrintMean(*mean);
   }
   std::printf(" %9.3f %9.1f %7.3f  %s\n", figures.seconds * 1e3, figures.pack_seconds * 1e3, figures.storage_ratio,
               figures.onednn.where().c_str());
+}
+
+// What the variants of lacuna are worth: their speed over that of the default policy.
+void PrintVariants(const LayerRuns& runs) {
+  const auto is_variant = [](const Entry& entry) {
+    return IsLacuna(entry) && entry.engine.threads == 1 && entry.engine.name != std::string_view("lacuna");
+  };
+  const auto name = [](const Entry& entry) { return entry.scheme + "/" + entry.engine.name; };
+  for (const std::string& variant : Distinct(runs, is_variant, name)) {
+    GeometricMean speed_up;
+    ForEachEntry(runs, [&](const LayerRun& run, const Entry& entry, const Measurement& measurement) {
+      const Measurement* lacuna = Find(run, entry.scheme, "lacuna");
+      if (!measurement.measured || lacuna == nullptr || name(entry) != variant) return;
+      speed_up.Add(lacuna->seconds / measurement.seconds, run);
+    });
+    if (speed_up.count() == 0) continue;
+    std::printf("%-40s %.3fx lacuna's speed over %d layers, lowest %.3fx (%s)\n", variant.c_str(), speed_up.value(),
+                speed_up.count(), speed_up.lowest(), speed_up.where().c_str());
+  }
 }
 
 void PrintThreads(const LayerRuns& runs) {
@@ -254,14 +277,15 @@ void PrintSummary(const LayerRuns& runs) {
   std::printf(
       "\nGroups of layers: geometric mean and lowest of lacuna's fraction of FMA peak and of roof, and of its speed-up "
       "over\n"
-      "the best peer, over oneDNN's best and over onednn_direct; ms and packing ms of all layers; stored bytes per "
-      "byte of\n"
-      "weights, at most; the layer where oneDNN comes closest\n");
-  std::printf("%-28s %-15s %8s %15s %15s %15s %15s %15s %9s %9s %7s\n", "group", "scheme", "layers", "peak", "roof",
-              "best peer", "oneDNN", "onednn_direct", "ms", "pack ms", "stored");
+      "the best peer, over oneDNN's best, over onednn_direct and over lacuna's dense path; ms and packing ms of all "
+      "layers;\n"
+      "stored bytes per byte of weights, at most; the layer where oneDNN comes closest\n");
+  std::printf("%-28s %-15s %8s %15s %15s %15s %15s %15s %15s %9s %9s %7s\n", "group", "scheme", "layers", "peak",
+              "roof", "best peer", "oneDNN", "onednn_direct", "lacuna dense", "ms", "pack ms", "stored");
   for (const LayerGroup& group : kGroups) {
     for (const std::string& scheme : schemes) PrintGroup(runs, group, scheme);
   }
+  PrintVariants(runs);
   PrintThreads(runs);
 }
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Usage: bench/run.sh [FILTER] [FLAG...]
 # Builds the benchmarks (preset release), measures peak_bench, conv2d_bench and gemm_bench one after the other on one
-# core, prints their reports and writes Google Benchmark's JSON to build/bench/. FILTER is a regular expression over
+# core, lists what formats take to store (storage_bench), prints their reports and writes Google Benchmark's JSON to
+# build/bench/. FILTER is a regular expression over
 # names like conv2d/vgg16.conv3_2/bcr_col-8x/lacuna; flags, say --target=avx2, go to conv2d_bench and gemm_bench.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,7 +17,7 @@ if [[ $# -gt 0 && $1 != -* ]]; then
 fi
 
 cmake --preset release -DLACUNA_BUILD_TESTS=OFF -DLACUNA_BUILD_EXAMPLES=OFF >/dev/null
-cmake --build --preset release --target peak_bench conv2d_bench gemm_bench
+cmake --build --preset release --target peak_bench conv2d_bench gemm_bench storage_bench
 
 # One core, so that the samples of one engine do not migrate away from its caches; more if the flags ask for threads.
 pin=()
@@ -38,6 +39,10 @@ for program in conv2d gemm; do
       --benchmark_out="$out/$program.json" "$@" || status=$?
   fi
 done
+if build/release/bench/storage_bench --benchmark_filter="$filter" --benchmark_list_tests >/dev/null 2>&1; then
+  echo
+  build/release/bench/storage_bench --benchmark_filter="$filter" --benchmark_out="$out/storage.json"
+fi
 echo
 echo "JSON:" "$out"/*.json
 exit "$status"

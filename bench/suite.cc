@@ -56,7 +56,7 @@ class Filter {
 };
 
 void AddEntries(LayerRun& run, const Suite& suite, const SuiteOp& op, const Options& options, const Filter& filter) {
-  std::vector<EngineInfo> engines = suite.lacuna(options.threads);
+  std::vector<EngineInfo> engines = suite.lacuna(options);
   const size_t own = engines.size();
   if (!options.no_peers) {
     for (const EngineInfo& peer : suite.peers()) {
@@ -67,6 +67,7 @@ void AddEntries(LayerRun& run, const Suite& suite, const SuiteOp& op, const Opti
   }
   const Problem geometry{.shape = Shape2d(run.layer()), .channels_last = op.channels_last, .weights = {}, .input = {}};
   std::vector<std::string> schemes = options.schemes.empty() ? suite.schemes : options.schemes;
+  if (!op.schemes.empty()) schemes = op.schemes;
   // Dense peers are measured whether or not lacuna runs dense weights.
   const bool dense = std::find(schemes.begin(), schemes.end(), "dense") != schemes.end();
   if (!dense) schemes.insert(schemes.begin(), "dense");

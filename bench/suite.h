@@ -17,13 +17,14 @@ struct SuiteOp {
   const char* name;  // first part of benchmark names
   Op op;             // the rows of kLayers that are run
   bool channels_last;
+  std::vector<std::string> schemes{};  // instead of the suite's or those asked for
 };
 
 struct Suite {
   std::string description;
   std::vector<SuiteOp> ops;
   std::vector<std::string> schemes;  // by default
-  std::vector<EngineInfo> (*lacuna)(int threads);
+  std::vector<EngineInfo> (*lacuna)(const Options& options);
   std::vector<EngineInfo> (*peers)();
 };
 

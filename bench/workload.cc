@@ -1,7 +1,7 @@
 #include "workload.h"
 
 #include "lacuna/core/view.h"
-#include "lacuna/prune/bcr.h"
+#include "lacuna/prune/project.h"
 #include "lacuna/prune/scheme.h"
 #include "lacuna/reference/convolution.h"
 
@@ -21,8 +21,7 @@ void FillGaussian(std::span<float> values, float deviation, uint32_t seed) {
 
 Result<WeightSet> Prune(const DenseWeights<float>& dense, const std::string& name, int64_t taps) {
   LACUNA_ASSIGN_OR_RETURN(scheme, prune::ParseScheme(name));
-  LACUNA_ASSIGN_OR_RETURN(spec, prune::BcrSpecOf(scheme, taps));
-  LACUNA_ASSIGN_OR_RETURN(pruned, prune::ProjectBcr(dense, spec));
+  LACUNA_ASSIGN_OR_RETURN(pruned, prune::Project(dense, scheme, taps));
   LACUNA_ASSIGN_OR_RETURN(expanded, pruned.ToDense());
   return WeightSet{name, std::move(expanded), std::move(pruned)};
 }

@@ -4,7 +4,7 @@
 #define LACUNA_BENCH_WORKLOAD_H_
 
 #include "lacuna/core/status.h"
-#include "lacuna/format/bcr.h"
+#include "lacuna/format/any.h"
 #include "lacuna/format/dense.h"
 
 #include <optional>
@@ -20,7 +20,7 @@ namespace lacuna::bench {
 struct WeightSet {
   std::string scheme;
   DenseWeights<float> dense;
-  std::optional<BcrWeights<float>> pruned;
+  std::optional<AnyWeights<float>> pruned;
 
   int64_t nnz() const { return pruned ? pruned->nnz() : dense.nnz(); }
   size_t StorageBytes() const { return pruned ? pruned->StorageBytes() : dense.StorageBytes(); }

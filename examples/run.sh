@@ -1,6 +1,7 @@
 #!/bin/bash
 # Usage: examples/run.sh
-# Builds the examples, classifies handwritten digits with a dense and a pruned network, then runs VGG-16 dense and pruned.
+# Builds the examples, classifies handwritten digits with a dense network and with one pruned by each scheme, then runs
+# VGG-16 dense and pruned.
 # Installs what is missing on Debian 12 (as root or through sudo); quick when nothing changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,6 +15,6 @@ cmake --build "$build" --target lacuna-run lacuna-prune lacuna-digits
 
 bin=$build/examples
 echo
-"$bin/lacuna-digits" examples/digits/digits_dense.onnx examples/digits/digits_bcr_col-8x.onnx
+"$bin/lacuna-digits" examples/digits/digits_dense.onnx examples/digits/digits_*-8x.onnx
 echo
 "$bin/lacuna-run" vgg16 --scheme bcr_col-8x --compare dense --repeat 10

@@ -42,7 +42,8 @@ class Compiler {
   }
 
   Status MakeSteps(const std::vector<Layer>& layers, Network& network) {
-    LACUNA_ASSIGN_OR_RETURN(selection, LayerSelection::Make(options_.layers, !options_.prune_first));
+    LACUNA_ASSIGN_OR_RETURN(selection,
+                            LayerSelection::Make(options_.layers, !options_.prune_first, options_.scheme.kind));
     for (const Layer& layer : layers) {
       if (IsView(*layer.node)) {
         viewed_[layer.output] = Owner(layer.node->inputs[0]);

@@ -21,7 +21,7 @@ namespace graph {
 struct CompileOptions {
   lacuna::prune::Scheme scheme{};  // of the layers that `layers` selects
   bool stored = false;             // schemes come from the model's metadata, whatever `scheme` and `layers` say
-  std::string layers{};            // a regular expression searched in node and weight names; empty: every Conv
+  std::string layers{};            // as LayerSelection takes it
   bool prune_first = false;        // the first Conv has few weights and hurts most; it stays dense unless this is set
   bool reference = false;          // Conv, Gemm and MatMul run lacuna's naive double-precision loops
   size_t threads = 1;

@@ -2,8 +2,15 @@
 
 namespace graph {
 
-Result<LayerSelection> LayerSelection::Make(const std::string& layers, bool skip_first) {
+using lacuna::prune::SchemeKind;
+
+bool PrunesDepthwise(SchemeKind scheme) {
+  return scheme == SchemeKind::kPattern || scheme == SchemeKind::kUnstructured || scheme == SchemeKind::kConnectivity;
+}
+
+Result<LayerSelection> LayerSelection::Make(const std::string& layers, bool skip_first, SchemeKind scheme) {
   LayerSelection selection;
+  selection.scheme_ = scheme;
   selection.skip_first_ = skip_first;
   try {
     if (!layers.empty()) selection.pattern_.emplace(layers);
@@ -16,7 +23,7 @@ Result<LayerSelection> LayerSelection::Make(const std::string& layers, bool skip
 bool LayerSelection::Selects(const Node& node, const WeightMatrix& matrix) {
   const bool first = node.op == "Conv" && convolutions_++ == 0;
   if (first && skip_first_) return false;
-  if (!pattern_.has_value()) return node.op == "Conv";
+  if (!pattern_.has_value()) return node.op == "Conv" && (!matrix.IsDepthwise() || PrunesDepthwise(scheme_));
   return std::regex_search(node.name, *pattern_) || std::regex_search(matrix.initializer, *pattern_);
 }
 

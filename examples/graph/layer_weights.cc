@@ -1,7 +1,6 @@
 #include "graph/layer_weights.h"
 
-#include "lacuna/prune/bcr.h"
-#include "lacuna/prune/scheme.h"
+#include "lacuna/prune/project.h"
 
 #include <nlohmann/json.hpp>
 
@@ -13,8 +12,10 @@
 namespace graph {
 namespace {
 
-using lacuna::BcrWeights;
+using lacuna::AnyWeights;
 using lacuna::DenseWeights;
+using lacuna::prune::Scheme;
+using lacuna::prune::SchemeKind;
 
 // What each row of W is multiplied with: alpha of a Gemm, the scale of a fused BatchNormalization. Empty: nothing.
 Result<std::vector<float>> RowFactors(const StepContext& context, const WeightMatrix& matrix) {
@@ -56,79 +57,73 @@ Result<DenseWeights<float>> Scaled(const DenseWeights<float>& dense, const std::
   return std::move(copy);
 }
 
+// The initializer's values as W[M, K]; a view of the graph where they are stored that way.
+Result<DenseWeights<float>> StoredWeights(const StepContext& context, const WeightMatrix& matrix) {
+  const std::vector<float>& stored = context.graph.Constant(matrix.initializer)->floats;
+  if (matrix.transposed) return DenseWeights<float>::CopyOf(matrix.shape, ToRowMajor(matrix, stored));
+  return DenseWeights<float>::View(matrix.shape, stored);
+}
+
+Status AboutMetadata(const std::string& key, const char* what) {
+  return Status::Make(StatusCode::kDataLoss, "metadata '%s': %s", key.c_str(), what);
+}
+
+// The format of weights that were pruned by the scheme of the metadata.
+Result<AnyWeights<float>> CoverStored(const DenseWeights<float>& weights, const Scheme& scheme,
+                                      const WeightMatrix& matrix) {
+  auto cover = lacuna::prune::Cover(weights, scheme, matrix.taps);
+  if (!cover.ok()) return AboutMetadata(kSchemeMetadataPrefix + matrix.initializer, cover.status().message());
+  return cover;
+}
+
 }  // namespace
 
-Result<StoredScheme> StoredSchemeOf(const Graph& graph, const std::string& initializer) {
-  const std::string key = kSchemeMetadataPrefix + initializer;
+Result<Scheme> StoredSchemeOf(const Graph& graph, const WeightMatrix& matrix) {
+  const std::string key = kSchemeMetadataPrefix + matrix.initializer;
   const auto found = graph.metadata.find(key);
-  if (found == graph.metadata.end()) return StoredScheme{};
+  if (found == graph.metadata.end()) return Scheme{};
   const auto entry = nlohmann::json::parse(found->second, nullptr, /*allow_exceptions=*/false);
-  const auto integer = [&entry](const char* name) {
-    return entry.contains(name) && entry[name].is_number_integer() ? entry[name].get<int64_t>() : int64_t{0};
-  };
   if (!entry.is_object() || !entry.contains("scheme") || !entry["scheme"].is_string()) {
-    return Status::Make(StatusCode::kDataLoss, "metadata '%s' must be a JSON object with a string 'scheme'",
-                        key.c_str());
+    return AboutMetadata(key, "must be a JSON object with a string 'scheme'");
   }
-  StoredScheme stored{entry["scheme"].get<std::string>(), {integer("rows"), integer("columns")}};
-  if (stored.scheme != "dense") {
-    if (const Status status = stored.block.Validate(); !status.ok()) {
-      return Status::Make(StatusCode::kDataLoss, "metadata '%s': %s", key.c_str(), status.message());
-    }
+  if (entry.contains("taps") && entry["taps"] != matrix.taps) {
+    return AboutMetadata(key, ("'taps' must be " + std::to_string(matrix.taps)).c_str());
   }
-  return stored;
+  const auto scheme = lacuna::prune::ParseScheme(entry["scheme"].get<std::string>());
+  if (!scheme.ok()) return AboutMetadata(key, scheme.status().message());
+  return *scheme;
 }
 
-int64_t LayerWeights::nnz() const {
-  return std::visit([](const auto& weights) { return weights.nnz(); }, format);
-}
-
-size_t LayerWeights::StorageBytes() const {
-  return std::visit([](const auto& weights) { return weights.StorageBytes(); }, format);
+std::string SchemeMetadata(const Scheme& scheme, const WeightMatrix& matrix) {
+  return nlohmann::ordered_json{{"scheme", scheme.Name()}, {"taps", matrix.taps}}.dump();
 }
 
 Result<DenseWeights<float>> LayerWeights::ToDense() const {
-  if (const auto* dense = std::get_if<DenseWeights<float>>(&format)) {
-    return DenseWeights<float>::View(dense->shape(), dense->values());
-  }
-  return std::get<BcrWeights<float>>(format).ToDense();
+  const auto* dense = format.As<DenseWeights<float>>();
+  return dense != nullptr ? DenseWeights<float>::View(dense->shape(), dense->values()) : format.ToDense();
 }
 
 Result<LayerWeights> MakeLayerWeights(const StepContext& context, const WeightMatrix& matrix) {
-  const std::vector<float>& stored = context.graph.Constant(matrix.initializer)->floats;
   LACUNA_ASSIGN_OR_RETURN(bias, Bias(context, matrix));
   LACUNA_ASSIGN_OR_RETURN(factors, RowFactors(context, matrix));
-  std::optional<DenseWeights<float>> dense;
-  if (matrix.transposed) {
-    LACUNA_ASSIGN_OR_RETURN(copy, DenseWeights<float>::CopyOf(matrix.shape, ToRowMajor(matrix, stored)));
-    dense = std::move(copy);
-  } else {
-    LACUNA_ASSIGN_OR_RETURN(view, DenseWeights<float>::View(matrix.shape, stored));
-    dense = std::move(view);
-  }
-
-  std::string scheme = "dense";
-  lacuna::BlockShape block;
+  LACUNA_ASSIGN_OR_RETURN(dense, StoredWeights(context, matrix));
+  Scheme scheme = context.scheme;
   if (context.stored) {
-    LACUNA_ASSIGN_OR_RETURN(entry, StoredSchemeOf(context.graph, matrix.initializer));
-    scheme = entry.scheme;
-    block = entry.block;
-  } else if (context.scheme.kind != lacuna::prune::SchemeKind::kDense) {
-    LACUNA_ASSIGN_OR_RETURN(spec, lacuna::prune::BcrSpecOf(context.scheme, matrix.taps));
-    LACUNA_ASSIGN_OR_RETURN(pruned, lacuna::prune::ProjectBcr(*dense, spec));
-    scheme = context.scheme.Name();
-    block = pruned.block();
-    if (factors.empty()) return LayerWeights{std::move(pruned), std::move(bias), scheme};
+    LACUNA_ASSIGN_OR_RETURN(entry, StoredSchemeOf(context.graph, matrix));
+    scheme = entry;
+  } else if (scheme.kind != SchemeKind::kDense) {
+    LACUNA_ASSIGN_OR_RETURN(pruned, lacuna::prune::Project(dense, scheme, matrix.taps));
+    if (factors.empty()) return LayerWeights{std::move(pruned), std::move(bias), scheme.Name()};
     LACUNA_ASSIGN_OR_RETURN(zeroed, pruned.ToDense());
     dense = std::move(zeroed);
   }
   if (!factors.empty()) {
-    LACUNA_ASSIGN_OR_RETURN(scaled, Scaled(*dense, factors));
+    LACUNA_ASSIGN_OR_RETURN(scaled, Scaled(dense, factors));
     dense = std::move(scaled);
   }
-  if (scheme == "dense") return LayerWeights{std::move(*dense), std::move(bias), scheme};
-  LACUNA_ASSIGN_OR_RETURN(cover, BcrWeights<float>::FromDense(*dense, block));
-  return LayerWeights{std::move(cover), std::move(bias), scheme};
+  if (scheme.kind == SchemeKind::kDense) return LayerWeights{std::move(dense), std::move(bias), scheme.Name()};
+  LACUNA_ASSIGN_OR_RETURN(cover, CoverStored(dense, scheme, matrix));
+  return LayerWeights{std::move(cover), std::move(bias), scheme.Name()};
 }
 
 }  // namespace graph

@@ -3,11 +3,11 @@
 #ifndef LACUNA_EXAMPLES_GRAPH_LAYER_WEIGHTS_H_
 #define LACUNA_EXAMPLES_GRAPH_LAYER_WEIGHTS_H_
 
-#include "lacuna/format/bcr.h"
+#include "lacuna/format/any.h"
 #include "lacuna/format/dense.h"
+#include "lacuna/prune/scheme.h"
 
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "graph/step.h"
@@ -15,25 +15,23 @@
 
 namespace graph {
 
-// What the metadata of a pruned model say about one initializer.
-struct StoredScheme {
-  std::string scheme = "dense";
-  lacuna::BlockShape block{};
-};
-
 inline constexpr const char* kSchemeMetadataPrefix = "lacuna.scheme/";
 
-// The entry "lacuna.scheme/<initializer>", {"scheme":"bcr_col-8x","rows":8,"columns":16,"column_group":1} in JSON,
-// where rows and columns are the block's extents. Scheme "dense" if there is no entry.
-Result<StoredScheme> StoredSchemeOf(const Graph& graph, const std::string& initializer);
+// What the metadata of a pruned model say about the initializer of `matrix`, dense if nothing. The entry
+// "lacuna.scheme/<initializer>" is a JSON object, {"scheme":"pattern-8x","taps":9}: the scheme and the cells of a
+// kernel it was applied with; other members are ignored. kDataLoss names an entry that is malformed or does not fit
+// `matrix`.
+Result<lacuna::prune::Scheme> StoredSchemeOf(const Graph& graph, const WeightMatrix& matrix);
+
+// The value of such an entry.
+std::string SchemeMetadata(const lacuna::prune::Scheme& scheme, const WeightMatrix& matrix);
 
 struct LayerWeights {
-  std::variant<lacuna::DenseWeights<float>, lacuna::BcrWeights<float>> format;
+  lacuna::AnyWeights<float> format;
   std::vector<float> bias;  // one value per row, or none
   std::string scheme;
 
-  int64_t nnz() const;
-  size_t StorageBytes() const;
+  // Dense weights are viewed.
   Result<lacuna::DenseWeights<float>> ToDense() const;
 };
 

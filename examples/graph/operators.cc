@@ -28,9 +28,12 @@ constexpr OperatorArity kOperators[] = {
     {"Mul", 2, 2},
     {"Relu", 1, 1},
     {"Reshape", 1, 2},
+    {"Resize", 1, 4},
     {"Sigmoid", 1, 1},
+    {"Slice", 1, 5},
     {"Softmax", 1, 1},
     {"Tanh", 1, 1},
+    {"Upsample", 1, 2},
 };
 
 }  // namespace

@@ -1,8 +1,6 @@
 #include "graph/pruning.h"
 
-#include "lacuna/prune/bcr.h"
-
-#include <nlohmann/json.hpp>
+#include "lacuna/prune/project.h"
 
 #include <map>
 #include <utility>
@@ -34,23 +32,23 @@ Result<int64_t> PruneInitializer(const lacuna::prune::Scheme& scheme, const Weig
   LACUNA_ASSIGN_OR_RETURN(values, ToTensor(tensor, kMaxTensorElements));
   const std::vector<float> rows = ToRowMajor(matrix, values.floats);
   LACUNA_ASSIGN_OR_RETURN(dense, lacuna::DenseWeights<float>::View(matrix.shape, rows));
-  LACUNA_ASSIGN_OR_RETURN(spec, lacuna::prune::BcrSpecOf(scheme, matrix.taps));
-  LACUNA_ASSIGN_OR_RETURN(pruned, lacuna::prune::ProjectBcr(dense, spec));
+  LACUNA_ASSIGN_OR_RETURN(pruned, lacuna::prune::Project(dense, scheme, matrix.taps));
   LACUNA_ASSIGN_OR_RETURN(zeroed, pruned.ToDense());
   SetFloats(FromRowMajor(matrix, zeroed.values()), tensor);
-  const nlohmann::ordered_json entry = {
-      {"scheme", scheme.Name()}, {"rows", spec.rows}, {"columns", spec.columns}, {"column_group", spec.column_group}};
-  SetMetadata(kSchemeMetadataPrefix + matrix.initializer, entry.dump(), model);
+  SetMetadata(kSchemeMetadataPrefix + matrix.initializer, SchemeMetadata(scheme, matrix), model);
   return pruned.nnz();
 }
 
 }  // namespace
 
 Result<std::vector<PrunedLayer>> PruneModel(const PruneOptions& options, onnx::ModelProto& model) {
+  if (options.scheme.kind == lacuna::prune::SchemeKind::kDense) {
+    return Status::InvalidArgument("scheme is dense, which prunes nothing");
+  }
   const std::string bytes = model.SerializeAsString();
   LACUNA_ASSIGN_OR_RETURN(graph, ImportOnnx(bytes));
   LACUNA_ASSIGN_OR_RETURN(shapes, InferShapes(graph));
-  LACUNA_ASSIGN_OR_RETURN(selection, LayerSelection::Make(options.layers, options.skip_first));
+  LACUNA_ASSIGN_OR_RETURN(selection, LayerSelection::Make(options.layers, options.skip_first, options.scheme.kind));
   std::map<std::string, onnx::TensorProto*> tensors;
   for (auto& tensor : *model.mutable_graph()->mutable_initializer()) tensors[tensor.name()] = &tensor;
 

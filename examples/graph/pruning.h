@@ -1,4 +1,4 @@
-// Pruning of ONNX models: zeros written into the file's own weights, scheme and block recorded in its metadata.
+// Pruning of ONNX models: zeros written into the file's own weights, the scheme recorded in its metadata.
 
 #ifndef LACUNA_EXAMPLES_GRAPH_PRUNING_H_
 #define LACUNA_EXAMPLES_GRAPH_PRUNING_H_
@@ -17,7 +17,7 @@ namespace graph {
 
 struct PruneOptions {
   lacuna::prune::Scheme scheme{};
-  std::string layers{};     // a regular expression searched in node and weight names; empty: every Conv
+  std::string layers{};     // which layers are pruned, as LayerSelection takes it
   bool skip_first = false;  // the first Conv of the model stays as it is
 };
 
@@ -29,7 +29,7 @@ struct PrunedLayer {
 };
 
 // Prunes the selected Conv, Gemm and MatMul weights of `model` in place. The metadata entry of each is read by
-// StoredSchemeOf (layer_weights.h). Errors: an invalid model, no layer selected, a scheme without blocks.
+// StoredSchemeOf (layer_weights.h). Errors: an invalid model, no layer selected, scheme dense.
 Result<std::vector<PrunedLayer>> PruneModel(const PruneOptions& options, onnx::ModelProto& model);
 
 }  // namespace graph

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "graph/attributes.h"
+#include "graph/index_map.h"
 #include "graph/window.h"
 
 namespace graph {
@@ -194,6 +195,20 @@ Result<Shape> SoftmaxOutput(const NodeShapes& at) {
   return at.inputs[0];
 }
 
+Result<Shape> SliceOutput(const NodeShapes& at) {
+  LACUNA_ASSIGN_OR_RETURN(axes, SliceOf(at.graph, at.node, at.inputs[0]));
+  Shape y;
+  for (const SlicedAxis& axis : axes) y.push_back(axis.extent);
+  return y;
+}
+
+Result<Shape> ResizeOutput(const NodeShapes& at) {
+  LACUNA_ASSIGN_OR_RETURN(axes, ResizeOf(at.graph, at.node, at.inputs[0]));
+  Shape y;
+  for (const ResizedAxis& axis : axes) y.push_back(axis.output);
+  return y;
+}
+
 struct Inference {
   std::string_view op;
   Result<Shape> (*infer)(const NodeShapes&);
@@ -219,14 +234,18 @@ constexpr Inference kInference[] = {
     {"Mul", Broadcast},
     {"Relu", SameAsInput},
     {"Reshape", ReshapeOutput},
+    {"Resize", ResizeOutput},
     {"Sigmoid", SameAsInput},
+    {"Slice", SliceOutput},
     {"Softmax", SoftmaxOutput},
     {"Tanh", SameAsInput},
+    {"Upsample", ResizeOutput},
 };
 
 // Only these inputs may be integers; layers compute on floats.
 bool MayBeInteger(const Node& node, size_t input) {
-  return (node.op == "Reshape" && input == 1) || (node.op == "Dropout" && input == 2);
+  return (node.op == "Reshape" && input == 1) || (node.op == "Dropout" && input == 2) ||
+         (node.op == "Slice" && input > 0) || (node.op == "Resize" && input == 3);
 }
 
 }  // namespace

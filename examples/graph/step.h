@@ -25,7 +25,7 @@ struct StepContext {
   const Shapes& shapes;
   const Layer& layer;
   lacuna::prune::Scheme scheme{};  // how a layer with weights is pruned when it is made
-  bool stored = false;             // take block and zeros from the model's metadata instead
+  bool stored = false;             // take scheme and zeros from the model instead
   bool reference = false;          // layers with weights run lacuna's naive loops
 
   const Shape& InputShape(size_t i) const { return shapes.at(layer.node->inputs[i]); }
@@ -88,6 +88,8 @@ StepResult MakeBinaryStep(const StepContext& context);              // Add, Mul
 StepResult MakeBatchNormalizationStep(const StepContext& context);  // one that nothing absorbed
 StepResult MakeConcatStep(const StepContext& context);
 StepResult MakeSoftmaxStep(const StepContext& context);
+StepResult MakeSliceStep(const StepContext& context);
+StepResult MakeResizeStep(const StepContext& context);  // Resize and Upsample of mode nearest
 
 // Operators whose output is their first input under another shape: they share its memory and have no step.
 bool IsView(const Node& node);

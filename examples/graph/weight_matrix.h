@@ -22,6 +22,9 @@ struct WeightMatrix {
   bool transposed = false;    // the initializer is stored [K, M]
   bool rows_are_channels =
       true;  // rows run along the channels or features of the output, so a bias is one value per row
+
+  // A convolution whose every kernel reads one channel of its own.
+  bool IsDepthwise() const { return shape.groups > 1 && shape.columns == taps; }
 };
 
 // Nothing if lacuna cannot run `node` as W x: no operand is a constant matrix, or the C of a Gemm is not one value per

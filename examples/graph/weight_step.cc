@@ -36,8 +36,8 @@ class WeightStep : public Step {
     epilogue_.residual = !context.layer.residual.empty();
     info_.scheme = weights_.scheme;
     info_.weights = matrix.shape.elements();
-    info_.nnz = weights_.nnz();
-    info_.storage_bytes = weights_.StorageBytes();
+    info_.nnz = weights_.format.nnz();
+    info_.storage_bytes = weights_.format.StorageBytes();
   }
 
   const WeightInfo* weight_info() const override { return &info_; }
@@ -94,8 +94,7 @@ class ConvolutionStep : public WeightStep {
   }
 
   Status Prepare() {
-    auto plan = std::visit(
-        [&](const auto& format) { return lacuna::MakeConvolution<kRank>(format, shape_, epilogue_); }, weights_.format);
+    auto plan = lacuna::MakeConvolution<kRank>(weights_.format, shape_, epilogue_);
     if (!plan.ok()) return plan.status();
     plan_ = *std::move(plan);
     info_.explanation = plan_->Explain().ToString();
@@ -149,8 +148,7 @@ class GemmStep : public WeightStep {
   }
 
   Status Prepare() {
-    auto plan =
-        std::visit([&](const auto& format) { return lacuna::MakeGemm(format, {.n = n_}, epilogue_); }, weights_.format);
+    auto plan = lacuna::MakeGemm(weights_.format, {.n = n_}, epilogue_);
     if (!plan.ok()) return plan.status();
     plan_ = *std::move(plan);
     info_.explanation = plan_->Explain().ToString();

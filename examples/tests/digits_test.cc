@@ -1,4 +1,4 @@
-// The digits: reading, and the two committed models.
+// The digits: reading, and the committed models.
 
 #include <doctest/doctest.h>
 
@@ -54,13 +54,27 @@ TEST_CASE("files that are missing or malformed") {
   }
 }
 
-double Accuracy(const std::string& name, const std::vector<digits::Image>& images) {
-  const auto model = graph::ImportOnnxFile(std::string(LACUNA_DIGITS_DIR) + "/" + name);
+constexpr const char* kSchemes[] = {"unstructured-8x", "pattern-8x", "pattern_g4-8x",
+                                    "bcr-8x",          "bcr_col-8x", "punched-8x"};
+
+// Of the model that was pruned by `scheme`.
+double Accuracy(const std::string& scheme, const std::vector<digits::Image>& images) {
+  CAPTURE(scheme);
+  const auto model = graph::ImportOnnxFile(std::string(LACUNA_DIGITS_DIR) + "/digits_" + scheme + ".onnx");
   REQUIRE_MESSAGE(model.ok(), std::string(model.status().message()));
   graph::CompileOptions options;
   options.stored = true;
   auto network = graph::Network::Compile(*model, options);
   REQUIRE_MESSAGE(network.ok(), std::string(network.status().message()));
+  int64_t weights = 0, nnz = 0;
+  for (const graph::LayerInfo& layer : network->layers()) {
+    if (layer.op != "Conv" || layer.name.find("conv1") != std::string::npos) continue;
+    CHECK(layer.weights->scheme == scheme);
+    weights += layer.weights->weights;
+    nnz += layer.weights->nnz;
+  }
+  CHECK(weights == 32 * 16 * 9 + 32 * 32 * 9 + 64 * 32 * 9 + 64 * 64 * 9);
+  if (scheme != "dense") CHECK(static_cast<double>(nnz) == doctest::Approx(weights / 8.0).epsilon(0.03));
   size_t held_out = 0, correct = 0;
   for (size_t i = 0; i < images.size(); ++i) {
     if (!digits::IsHeldOut(i)) continue;
@@ -77,16 +91,17 @@ double Accuracy(const std::string& name, const std::vector<digits::Image>& image
   return static_cast<double>(correct) / static_cast<double>(held_out);
 }
 
-TEST_CASE("both models classify; pruning costs less than a point" *
+TEST_CASE("all models classify; pruning costs less than a point" *
           doctest::skip(!std::filesystem::exists(digits::kDefaultPath))) {
   const auto images = digits::ReadDigits(digits::kDefaultPath);
   REQUIRE_MESSAGE(images.ok(), std::string(images.status().message()));
   CHECK(images->size() == 1797);
-  const double dense = Accuracy("digits_dense.onnx", *images);
-  const double pruned = Accuracy("digits_bcr_col-8x.onnx", *images);
+  const double dense = Accuracy("dense", *images);
   CHECK(dense >= 0.97);
-  CHECK(pruned >= 0.97);
-  CHECK(std::abs(dense - pruned) < 0.01);
+  for (const char* scheme : kSchemes) {
+    CAPTURE(scheme);
+    CHECK(std::abs(dense - Accuracy(scheme, *images)) < 0.01);
+  }
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "examples/tests/model_builder.h"
+#include "examples/tests/schemes.h"
 #include "graph/builtin.h"
 #include "graph/onnx_import.h"
 #include "graph/shape_inference.h"
@@ -48,10 +49,12 @@ CompileOptions Pruned(SchemeKind kind, double rate) {
 
 TEST_CASE("every scheme: layers agree with the reference, networks with the reference network") {
   const graph::Graph model = Import(test::SmallClassifier());
-  for (const Scheme& scheme :
-       {Scheme{}, Scheme{SchemeKind::kBcrCol, 8}, Scheme{SchemeKind::kBcr, 4}, Scheme{SchemeKind::kBcrKernel, 4}}) {
+  std::vector<Scheme> schemes = {Scheme{}};
+  for (const char* name : test::kSparseSchemes) schemes.push_back(test::SchemeNamed(name));
+  for (const Scheme& scheme : schemes) {
     CAPTURE(scheme.Name());
-    CompileOptions options = Pruned(scheme.kind, scheme.rate);
+    CompileOptions options;
+    options.scheme = scheme;
     options.layers = ".";
     Network network = Compiled(model, options);
     const auto errors = network.Verify();
@@ -82,6 +85,53 @@ TEST_CASE("which layers are pruned") {
   CHECK(schemes(options) == std::vector<std::string>{"conv1", "conv2", "conv3"});
   options.layers = "^(fc|conv3)$";
   CHECK(schemes(options) == std::vector<std::string>{"conv3", "fc"});
+}
+
+TEST_CASE("a global scheme prunes depthwise convolutions only where it has no blocks") {
+  test::ModelBuilder net;
+  net.Input("x", {1, 16, 6, 6}).Output("y").Weights("stem", {16, 16, 3, 3}).Weights("dw", {16, 1, 3, 3});
+  net.Weights("grouped", {16, 8, 3, 3}).Weights("pw", {32, 16, 1, 1});
+  net.Node("stem", "Conv", {"x", "stem"}, "a");
+  test::AddInt(net.Node("depthwise", "Conv", {"a", "dw"}, "b"), "group", 16);
+  auto& grouped = net.Node("grouped", "Conv", {"b", "grouped"}, "c");
+  test::AddInt(grouped, "group", 2);
+  test::AddInts(grouped, "pads", {1, 1, 1, 1});
+  net.Node("pointwise", "Conv", {"c", "pw"}, "y");
+  const graph::Graph model = Import(net);
+  for (const char* name : test::kSparseSchemes) {
+    CAPTURE(name);
+    CompileOptions options;
+    options.scheme = test::SchemeNamed(name);
+    Network network = Compiled(model, options);
+    const SchemeKind kind = options.scheme.kind;
+    const bool prunes =
+        kind == SchemeKind::kPattern || kind == SchemeKind::kUnstructured || kind == SchemeKind::kConnectivity;
+    REQUIRE(network.layers().size() == 4);
+    CHECK(network.layers()[0].weights->scheme == "dense");
+    CHECK(network.layers()[1].weights->scheme == (prunes ? name : "dense"));
+    CHECK(network.layers()[2].weights->scheme == name);
+    CHECK(network.layers()[3].weights->scheme == name);
+    const auto errors = network.Verify();
+    REQUIRE(errors.ok());
+    for (const graph::LayerError& error : *errors) CHECK_MESSAGE(error.over_bound <= 1.0, error.name);
+    options.layers = "depthwise";  // what is named is pruned
+    CHECK(Compiled(model, options).layers()[1].weights->scheme == name);
+  }
+}
+
+TEST_CASE("pattern schemes leave 1x1 layers connectivity alone; filter keeps the layer's shape") {
+  const graph::Graph model = Import(test::SmallClassifier());
+  CompileOptions options;
+  options.scheme = test::SchemeNamed("pattern-8x");
+  options.layers = "conv3";
+  Network pattern = Compiled(model, options);
+  CHECK(pattern.layers()[3].weights->nnz == 32 * 16 / 8);
+  options.scheme = test::SchemeNamed("filter-4x");
+  options.layers = "conv2";
+  Network filter = Compiled(model, options);
+  CHECK(filter.layers()[2].output == graph::Shape{1, 16, 6, 6});
+  CHECK(filter.layers()[2].weights->weights == 16 * 16 * 9);
+  CHECK(filter.layers()[2].weights->nnz == 4 * 16 * 9);
 }
 
 TEST_CASE("nnz and storage are told") {
@@ -171,34 +221,16 @@ TEST_CASE("metadata of stored schemes that are damaged") {
   options.stored = true;
   CHECK(Network::Compile(model, options).ok());  // nothing stored: dense
   for (const char* entry :
-       {"", "nonsense", "[]", "{}", R"({"scheme":7})", R"({"scheme":"bcr_col-8x"})",
-        R"({"scheme":"bcr_col-8x","rows":8,"columns":-1})", R"({"scheme":"bcr_col-8x","rows":8,"columns":1e9})",
-        R"({"scheme":"bcr_col-8x","rows":8,"columns":999999999})"}) {
+       {"", "nonsense", "[]", "{}", R"({"scheme":7})", R"({"scheme":"magic-8x"})", R"({"scheme":"bcr_col"})",
+        R"({"scheme":"bcr_col-0x"})", R"({"scheme":"bcr_col-nanx","taps":9})", R"({"scheme":"block_0x4-8x"})",
+        R"({"scheme":"bcr_col-8x","taps":1})", R"({"scheme":"bcr_col-8x","taps":-9})",
+        R"({"scheme":"bcr_col-8x","taps":"9"})", R"({"scheme":"bcr_col-8x","taps":1e300})"}) {
     CAPTURE(entry);
     model.metadata["lacuna.scheme/w2"] = entry;
     const graph::Status status = Network::Compile(model, options).status();
     CHECK(status.code() == StatusCode::kDataLoss);
     CHECK(std::string(status.message()).find("lacuna.scheme/w2") != std::string::npos);
   }
-}
-
-TEST_CASE("built-in networks have their published sizes") {
-  const auto vgg = graph::BuiltinNetwork("vgg16");
-  REQUIRE(vgg.ok());
-  const auto resnet = graph::BuiltinNetwork("resnet50", 2);
-  REQUIRE(resnet.ok());
-  const auto parameters = [](const graph::Graph& model) {
-    int64_t sum = 0;
-    for (const auto& [name, tensor] : model.initializers) sum += graph::Elements(tensor.shape);
-    return sum;
-  };
-  CHECK(parameters(*vgg) == 138357544);
-  CHECK(parameters(*resnet) ==
-        25530472);  // 25,557,032 with BatchNormalization, which has two values a channel, not one bias
-  const auto shapes = graph::InferShapes(*resnet);
-  REQUIRE(shapes.ok());
-  CHECK(shapes->at("res5c_2c") == graph::Shape{2, 2048, 7, 7});
-  CHECK(graph::BuiltinNetwork("alexnet").status().code() == StatusCode::kNotFound);
 }
 
 }  // namespace

@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "examples/tests/model_builder.h"
+#include "examples/tests/schemes.h"
 #include "graph/executor.h"
 #include "graph/onnx_import.h"
+#include "graph/pruning.h"
 
 namespace {
 
@@ -36,21 +38,51 @@ bool Survives(std::span<const char> bytes) {
   return true;
 }
 
-std::vector<char> Seed() {
-  test::ModelBuilder net = test::SmallClassifier();
-  auto* entry = net.model().add_metadata_props();
-  entry->set_key("lacuna.scheme/w2");
-  entry->set_value(R"({"scheme":"bcr_col-8x","rows":8,"columns":16,"column_group":1})");
-  return net.Bytes();
+struct Seed {
+  std::string name;
+  onnx::ModelProto model;
+  std::vector<char> bytes;
+};
+
+Seed SeedOf(const std::string& name, const onnx::ModelProto& model) {
+  const std::string bytes = model.SerializeAsString();
+  return {name, model, {bytes.begin(), bytes.end()}};
+}
+
+// Half of the channels, upsampled, beside the other half.
+onnx::ModelProto SlicedAndResized() {
+  test::ModelBuilder net;
+  net.Input("x", {1, 4, 3, 3}).Output("y").Integers("two", {2}).Integers("four", {4}).Integers("one", {1});
+  net.Integers("zero", {0}).Integers("sizes", {1, 2, 6, 6}).Weights("scales", {4}, {1, 1, 2, 2});
+  net.Node("back", "Slice", {"x", "two", "four", "one", "one"}, "b");
+  net.Node("front", "Slice", {"x", "zero", "two", "one"}, "f");
+  net.Node("by scale", "Resize", {"b", "", "scales"}, "bb");
+  net.Node("by size", "Resize", {"f", "", "", "sizes"}, "ff");
+  test::AddInt(net.Node("join", "Concat", {"bb", "ff"}, "y"), "axis", 1);
+  return net.model();
+}
+
+// Pruned models: their metadata and weights decide what is built.
+std::vector<Seed> Seeds() {
+  std::vector<Seed> seeds = {SeedOf("slice and resize", SlicedAndResized())};
+  for (const char* scheme : {"bcr_col-8x", "pattern_g4-8x"}) {
+    onnx::ModelProto model = test::SmallClassifier().model();
+    graph::PruneOptions options;
+    options.scheme = test::SchemeNamed(scheme);
+    options.layers = "w2";
+    REQUIRE(graph::PruneModel(options, model).ok());
+    seeds.push_back(SeedOf(scheme, model));
+  }
+  return seeds;
 }
 
 // The bytes that are structure rather than weights: runs of weights dominate the file and hardly matter.
-std::vector<size_t> StructureBytes(const std::vector<char>& bytes) {
+std::vector<size_t> StructureBytes(const Seed& seed) {
+  const std::vector<char>& bytes = seed.bytes;
   std::vector<size_t> places;
-  const test::ModelBuilder net = test::SmallClassifier();
   std::vector<bool> weight(bytes.size(), false);
   const std::string text(bytes.begin(), bytes.end());
-  for (const auto& tensor : net.model().graph().initializer()) {
+  for (const auto& tensor : seed.model.graph().initializer()) {
     const size_t at = tensor.raw_data().empty() ? std::string::npos : text.find(tensor.raw_data());
     if (at == std::string::npos) continue;
     for (size_t i = 0; i < tensor.raw_data().size(); ++i) weight[at + i] = true;
@@ -68,57 +100,79 @@ uint64_t Next(uint64_t& state) {
   return state;
 }
 
-TEST_CASE("the undamaged model runs") { CHECK(Survives(Seed())); }
+TEST_CASE("the undamaged models run") {
+  for (const Seed& seed : Seeds()) {
+    CAPTURE(seed.name);
+    CHECK(Survives(seed.bytes));
+  }
+}
 
 TEST_CASE("truncations") {
-  const std::vector<char> bytes = Seed();
-  size_t position = 0;
-  for (const size_t place : StructureBytes(bytes)) {
-    Survives(std::span(bytes).first(place));
-    position = place;
+  for (const Seed& seed : Seeds()) {
+    CAPTURE(seed.name);
+    size_t position = 0;
+    for (const size_t place : StructureBytes(seed)) {
+      Survives(std::span(seed.bytes).first(place));
+      position = place;
+    }
+    CHECK(position > 0);
+    CHECK_FALSE(Survives(std::span(seed.bytes).first(seed.bytes.size() / 3)));
   }
-  CHECK(position > 0);
-  CHECK_FALSE(Survives(std::span(bytes).first(bytes.size() / 3)));
 }
 
 TEST_CASE("flipped bits and replaced bytes") {
-  const std::vector<char> bytes = Seed();
-  const std::vector<size_t> places = StructureBytes(bytes);
-  uint64_t random = 0x9e3779b97f4a7c15;
-  int survivors = 0;
-  for (const size_t place : places) {  // each byte of structure once
-    std::vector<char> damaged = bytes;
-    damaged[place] = static_cast<char>(damaged[place] ^ (1 << (Next(random) % 8)));
-    survivors += Survives(damaged) ? 1 : 0;
-  }
-  for (int i = 0; i < 2000; ++i) {  // a few at once, with values that matter to lengths and extents
-    std::vector<char> damaged = bytes;
-    constexpr char kValues[] = {0, 1, 2, 127, -128, -1};
-    for (uint64_t hits = 1 + Next(random) % 4; hits > 0; --hits) {
-      damaged[places[Next(random) % places.size()]] = kValues[Next(random) % sizeof(kValues)];
+  for (const Seed& seed : Seeds()) {
+    CAPTURE(seed.name);
+    const std::vector<size_t> places = StructureBytes(seed);
+    uint64_t random = 0x9e3779b97f4a7c15;
+    int survivors = 0;
+    for (const size_t place : places) {  // each byte of structure once
+      std::vector<char> damaged = seed.bytes;
+      damaged[place] = static_cast<char>(damaged[place] ^ (1 << (Next(random) % 8)));
+      survivors += Survives(damaged) ? 1 : 0;
     }
-    survivors += Survives(damaged) ? 1 : 0;
+    for (int i = 0; i < 1000; ++i) {  // a few at once, with values that matter to lengths and extents
+      std::vector<char> damaged = seed.bytes;
+      constexpr char kValues[] = {0, 1, 2, 127, -128, -1};
+      for (uint64_t hits = 1 + Next(random) % 4; hits > 0; --hits) {
+        damaged[places[Next(random) % places.size()]] = kValues[Next(random) % sizeof(kValues)];
+      }
+      survivors += Survives(damaged) ? 1 : 0;
+    }
+    CHECK(survivors > 0);
   }
-  CHECK(survivors > 0);
 }
 
 TEST_CASE("pieces removed and doubled") {
-  const std::vector<char> bytes = Seed();
-  const std::vector<size_t> places = StructureBytes(bytes);
-  uint64_t random = 42;
-  for (int i = 0; i < 500; ++i) {
-    std::vector<char> damaged = bytes;
-    const size_t at = places[Next(random) % places.size()];
-    const size_t length = std::min<size_t>(1 + Next(random) % 40, bytes.size() - at);
-    const auto first = damaged.begin() + static_cast<std::ptrdiff_t>(at);
-    const auto last = first + static_cast<std::ptrdiff_t>(length);
-    if (i % 2 == 0) {
-      damaged.erase(first, last);
-    } else {
-      const std::vector<char> piece(first, last);
-      damaged.insert(last, piece.begin(), piece.end());
+  for (const Seed& seed : Seeds()) {
+    CAPTURE(seed.name);
+    const std::vector<size_t> places = StructureBytes(seed);
+    uint64_t random = 42;
+    for (int i = 0; i < 500; ++i) {
+      std::vector<char> damaged = seed.bytes;
+      const size_t at = places[Next(random) % places.size()];
+      const size_t length = std::min<size_t>(1 + Next(random) % 40, damaged.size() - at);
+      const auto first = damaged.begin() + static_cast<std::ptrdiff_t>(at);
+      const auto last = first + static_cast<std::ptrdiff_t>(length);
+      if (i % 2 == 0) {
+        damaged.erase(first, last);
+      } else {
+        const std::vector<char> piece(first, last);
+        damaged.insert(last, piece.begin(), piece.end());
+      }
+      Survives(damaged);
     }
-    Survives(damaged);
+  }
+}
+
+TEST_CASE("weights that were never pruned are covered by any scheme in the metadata") {
+  for (const char* scheme : test::kSparseSchemes) {
+    CAPTURE(scheme);
+    test::ModelBuilder net = test::SmallClassifier();
+    auto* entry = net.model().add_metadata_props();
+    entry->set_key("lacuna.scheme/w2");
+    entry->set_value(std::string(R"({"scheme":")") + scheme + R"(","taps":9})");
+    CHECK(Survives(net.Bytes()));
   }
 }
 

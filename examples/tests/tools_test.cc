@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "examples/tests/model_builder.h"
+#include "examples/tests/schemes.h"
 #include "graph/onnx_file.h"
 
 namespace {
@@ -34,7 +35,7 @@ Outcome Execute(const std::string& command) {
   return outcome;
 }
 
-void CheckRefused(const std::string& command, int code, const std::string& word) {
+void CheckOutcome(const std::string& command, int code, const std::string& word) {
   const Outcome outcome = Execute(command);
   CAPTURE(command);
   CAPTURE(outcome.text);
@@ -86,59 +87,93 @@ TEST_CASE("prune, then run what is stored, verified, compared and written as JSO
   CHECK(report["total"]["dense_run_ms"].get<double>() > 0.0);
 }
 
+TEST_CASE("every scheme, asked for and stored, agrees with the reference") {
+  const Folder folder;
+  for (const std::string name : test::kSparseSchemes) {
+    CAPTURE(name);
+    const Outcome asked = Execute(kRun + " " + folder.In() + " --scheme " + name + " --verify --repeat 1");
+    CAPTURE(asked.text);
+    CHECK(asked.code == 0);
+    CHECK(asked.text.find("verified 4 layers") != std::string::npos);
+    CHECK(asked.text.find(" " + name + " ") != std::string::npos);
+    const size_t dash = name.rfind('-');
+    const std::string rate = name.substr(dash + 1, name.size() - dash - 2);
+    const Outcome pruned = Execute(kPrune + " " + folder.In() + " " + folder.Out() + " --scheme " +
+                                   name.substr(0, dash) + " --rate " + rate + " --skip-first");
+    CAPTURE(pruned.text);
+    CHECK(pruned.code == 0);
+    CHECK(pruned.text.find(name + ": 2 layers") != std::string::npos);
+    const Outcome stored = Execute(kRun + " " + folder.Out() + " --scheme stored --verify --repeat 1");
+    CAPTURE(stored.text);
+    CHECK(stored.code == 0);
+    CHECK(stored.text.find("verified 4 layers") != std::string::npos);
+    CHECK(stored.text.find(" " + name + " ") != std::string::npos);
+  }
+}
+
 TEST_CASE("pruning in place replaces the file; a failure leaves it and nothing beside it") {
   const Folder folder;
   const std::string before = Contents(folder.In());
   const std::string in_place = kPrune + " " + folder.In() + " " + folder.In();
-  CheckRefused(in_place + " --scheme bcr_col --rate 8 --layers nothing", 1, "'nothing'");
+  CheckOutcome(in_place + " --scheme bcr_col --rate 8 --layers nothing", 1, "'nothing'");
   CHECK(Contents(folder.In()) == before);
   CHECK(Execute(in_place + " --scheme bcr_col --rate 8").code == 0);
   CHECK(Contents(folder.In()) != before);
   CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()) == 1);
 }
 
+TEST_CASE("help names the schemes and the built-in networks") {
+  for (const char* word : {"pattern_g4", "punched", "block_4x4", "connectivity", "filter", "depthwise"}) {
+    CheckOutcome(kRun + " --help", 0, word);
+    CheckOutcome(kPrune + " --help", 0, word);
+  }
+  for (const char* network : {"vgg16", "resnet18", "resnet50", "mobilenet_v2", "yolov4_tiny"}) {
+    CheckOutcome(kRun + " --help", 0, network);
+  }
+}
+
 TEST_CASE("lacuna-prune refuses") {
   const Folder folder;
   const std::string files = " " + folder.In() + " " + folder.Out();
   for (const char* rate : {"nan", "0", "-8", "0.5", "1e5", "inf"}) {
-    CheckRefused(kPrune + files + " --scheme bcr_col --rate " + rate, 1, "rate is");
+    CheckOutcome(kPrune + files + " --scheme bcr_col --rate " + rate, 1, "rate is");
   }
-  CheckRefused(kPrune + files + " --scheme bcr_col --rate eight", 2, "rate");
-  CheckRefused(kPrune + files + " --scheme magic --rate 8", 1, "\"magic\"");
-  CheckRefused(kPrune + files + " --scheme dense --rate 8", 1, "dense");
-  CheckRefused(kPrune + files + " --scheme bcr_col --rate 8 --layers '(['", 1, "regular expression");
-  CheckRefused(kPrune + files + " --scheme bcr_col", 2, "--rate");
-  CheckRefused(kPrune, 2, "required");
-  CheckRefused(kPrune + " /nonexistent/in.onnx " + folder.Out() + " --scheme bcr_col --rate 8", 1,
+  CheckOutcome(kPrune + files + " --scheme bcr_col --rate eight", 2, "rate");
+  CheckOutcome(kPrune + files + " --scheme magic --rate 8", 1, "\"magic\"");
+  CheckOutcome(kPrune + files + " --scheme dense --rate 8", 1, "dense");
+  CheckOutcome(kPrune + files + " --scheme bcr_col --rate 8 --layers '(['", 1, "regular expression");
+  CheckOutcome(kPrune + files + " --scheme bcr_col", 2, "--rate");
+  CheckOutcome(kPrune, 2, "required");
+  CheckOutcome(kPrune + " /nonexistent/in.onnx " + folder.Out() + " --scheme bcr_col --rate 8", 1,
                "/nonexistent/in.onnx");
-  CheckRefused(kPrune + " " + folder.In() + " /nonexistent/out.onnx --scheme bcr_col --rate 8", 1,
+  CheckOutcome(kPrune + " " + folder.In() + " /nonexistent/out.onnx --scheme bcr_col --rate 8", 1,
                "/nonexistent/out.onnx");
   CHECK_FALSE(fs::exists(folder.Out()));
 }
 
 TEST_CASE("lacuna-run refuses") {
   const Folder folder;
-  CheckRefused(kRun + " /nonexistent.onnx", 1, "/nonexistent.onnx");
-  CheckRefused(kRun + " " + folder.In() + " --scheme bcr_col", 1, "no rate");
-  CheckRefused(kRun + " " + folder.In() + " --scheme bcr_col-nanx", 1, "rate is nan");
-  CheckRefused(kRun + " " + folder.In() + " --scheme bcr_col --rate nan", 1, "rate is nan");
-  CheckRefused(kRun + " " + folder.In() + " --scheme stored --rate 8", 1, "stored");
-  CheckRefused(kRun + " " + folder.In() + " --threads 0", 1, "threads is 0");
-  CheckRefused(kRun + " " + folder.In() + " --repeat 0", 2, "repeat");
-  CheckRefused(kRun + " " + folder.In() + " --compare sparse", 2, "compare");
-  CheckRefused(kRun + " " + folder.In() + " --repeat 1 --json /nonexistent/run.json", 1, "/nonexistent/run.json");
+  CheckOutcome(kRun + " /nonexistent.onnx", 1, "/nonexistent.onnx");
+  CheckOutcome(kRun + " " + folder.In() + " --scheme bcr_col", 1, "no rate");
+  CheckOutcome(kRun + " " + folder.In() + " --scheme bcr_col-nanx", 1, "rate is nan");
+  CheckOutcome(kRun + " " + folder.In() + " --scheme bcr_col --rate nan", 1, "rate is nan");
+  CheckOutcome(kRun + " " + folder.In() + " --scheme stored --rate 8", 1, "stored");
+  CheckOutcome(kRun + " " + folder.In() + " --threads 0", 1, "threads is 0");
+  CheckOutcome(kRun + " " + folder.In() + " --repeat 0", 2, "repeat");
+  CheckOutcome(kRun + " " + folder.In() + " --compare sparse", 2, "compare");
+  CheckOutcome(kRun + " " + folder.In() + " --repeat 1 --json /nonexistent/run.json", 1, "/nonexistent/run.json");
 }
 
 TEST_CASE("lacuna-digits refuses") {
   const Folder folder;
-  CheckRefused(kDigits + " " + folder.In() + " --data /nonexistent/digits.csv", 1, "/nonexistent/digits.csv");
+  CheckOutcome(kDigits + " " + folder.In() + " --data /nonexistent/digits.csv", 1, "/nonexistent/digits.csv");
   const std::string data = (folder.path / "digits.csv").string();
   std::ofstream file(data);
   for (int i = 0; i < 64; ++i) file << "0,";
   file << "0\n";
   file.close();
-  CheckRefused(kDigits + " " + folder.In() + " --data " + data, 1, "[1, 1, 8, 8]");
-  CheckRefused(kDigits + " /nonexistent.onnx --data " + data, 1, "/nonexistent.onnx");
+  CheckOutcome(kDigits + " " + folder.In() + " --data " + data, 1, "[1, 1, 8, 8]");
+  CheckOutcome(kDigits + " /nonexistent.onnx --data " + data, 1, "/nonexistent.onnx");
 }
 
 }  // namespace

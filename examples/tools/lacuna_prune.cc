@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <string>
 
+#include "graph/layer_selection.h"
 #include "graph/onnx_file.h"
 #include "graph/pruning.h"
 
@@ -43,14 +44,16 @@ graph::Status Prune(Arguments& arguments) {
 int main(int argc, char** argv) {
   Arguments arguments;
   CLI::App app(
-      "Prunes the weights of an ONNX model: zeros are written into the weights, scheme and block of each pruned "
+      "Prunes the weights of an ONNX model: zeros are written into the weights, the scheme of each pruned "
       "initializer into the metadata (lacuna.scheme/<initializer>), where lacuna-run --scheme stored finds them.");
   app.add_option("input", arguments.input, "ONNX model to read")->required();
   app.add_option("output", arguments.output, "ONNX model to write; replaced as a whole if it exists")->required();
-  app.add_option("--scheme", arguments.scheme, "bcr, bcr_col or bcr_kernel")->required();
+  app.add_option("--scheme", arguments.scheme, "how weights are pruned. " + std::string(graph::kSchemeHelp))
+      ->required();
   app.add_option("--rate", arguments.rate, "dense weights / kept weights, 1 to 10000")->required();
   app.add_option("--layers", arguments.prune.layers,
-                 "regular expression searched in node and weight names (Conv, Gemm, MatMul); default: every Conv");
+                 "regular expression searched in node and weight names (Conv, Gemm, MatMul); default: every Conv, "
+                 "depthwise ones only under unstructured, pattern and connectivity");
   app.add_flag("--skip-first", arguments.prune.skip_first, "leave the first Conv as it is");
   try {
     app.parse(argc, argv);

@@ -9,6 +9,7 @@
 
 #include "graph/builtin.h"
 #include "graph/executor.h"
+#include "graph/layer_selection.h"
 #include "graph/onnx_import.h"
 #include "graph/target.h"
 #include "tools/report.h"
@@ -127,15 +128,18 @@ Status Run(const Arguments& arguments) {
 int main(int argc, char** argv) {
   Arguments arguments;
   CLI::App app("Runs a network layer by layer on random input, prints the time of each layer.");
-  app.add_option("model", arguments.model, "ONNX file, or one of the built-in networks vgg16 and resnet50")->required();
-  app.add_option("--scheme", arguments.scheme,
-                 "how weights are pruned before the run: dense, bcr_col-8x, bcr_col with --rate 8, ..., or stored: as "
-                 "lacuna-prune recorded it in the model")
+  app.add_option("model", arguments.model, "ONNX file, or a built-in network: " + graph::BuiltinNetworkNames())
+      ->required();
+  app.add_option(
+         "--scheme", arguments.scheme,
+         "how weights are pruned before the run: dense, a scheme with its rate (bcr_col-8x; or bcr_col and --rate "
+         "8), or stored: as lacuna-prune recorded it in the model. " +
+             std::string(graph::kSchemeHelp))
       ->capture_default_str();
   app.add_option("--rate", arguments.rate, "dense weights / kept weights, 1 to 10000");
   app.add_option("--layers", arguments.layers,
                  "prune the layers whose node or weight name matches this regular expression (Conv, Gemm, MatMul); "
-                 "default: every Conv");
+                 "default: every Conv, depthwise ones only under unstructured, pattern and connectivity");
   app.add_flag("--prune-first", arguments.prune_first, "prune the first Conv too, which else stays dense");
   app.add_option("--threads", arguments.threads, "1 runs on the calling thread")->capture_default_str();
   app.add_option("--repeat", arguments.repeat, "runs to take medians of")

@@ -17,6 +17,7 @@
 #if HWY_ONCE && !defined(LACUNA_LACUNA_H_)
 #define LACUNA_LACUNA_H_
 
+#include "lacuna/core/blob.h"
 #include "lacuna/core/dispatch.h"
 #include "lacuna/core/epilogue.h"
 #include "lacuna/core/executor.h"
@@ -24,17 +25,24 @@
 #include "lacuna/core/shared.h"
 #include "lacuna/core/status.h"
 #include "lacuna/core/view.h"
+#include "lacuna/format/any.h"
 #include "lacuna/format/bcr.h"
 #include "lacuna/format/bcrc.h"
 #include "lacuna/format/block.h"
+#include "lacuna/format/convert.h"
 #include "lacuna/format/csr.h"
 #include "lacuna/format/dense.h"
+#include "lacuna/format/pattern.h"
 #include "lacuna/op/convolution.h"
 #include "lacuna/op/gemm.h"
+#include "lacuna/op/packed_blob.h"
 #include "lacuna/pack/packed_weights.h"
 #include "lacuna/policy/policy.h"
 #include "lacuna/prune/bcr.h"
 #include "lacuna/prune/block.h"
+#include "lacuna/prune/filter.h"
+#include "lacuna/prune/pattern.h"
+#include "lacuna/prune/project.h"
 #include "lacuna/prune/punched.h"
 #include "lacuna/prune/scheme.h"
 #include "lacuna/prune/unstructured.h"
@@ -79,6 +87,13 @@ inline namespace HWY_CONCAT(baseline_, HWY_NAMESPACE) {
   Result<Shared<PackedWeights<float>>> PackWeights(const Weights& weights, const P& policy = {}) {
     LACUNA_ASSIGN_OR_RETURN(choice, PackFor(ActiveKernels<P>(), weights, policy));
     return std::move(choice.weights);
+  }
+
+  // Packed weights in place in a blob, which must outlive them and their plans: View (core/blob.h) for the active SIMD
+  // target and the tiles of policy P. Such a blob is made with Serialize(*plan.weights(), ActiveTargetName()).
+  template <Policy P = DefaultPolicy>
+  Result<Shared<PackedWeights<float>>> ViewPackedWeights(std::span<const std::byte> bytes) {
+    return ViewPackedFor(ActiveKernels<P>(), bytes);
   }
 
   // A plan for a convolution of `weights` (of any format, or packed), bound to the active SIMD target.

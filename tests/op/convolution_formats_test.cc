@@ -4,9 +4,12 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
+#include "tests/support/check_error.h"
 #include "tests/support/for_each_target.h"
 #include "tests/support/layer.h"
 #include "tests/support/plans.h"
@@ -23,6 +26,14 @@ void CheckFormats(const ConvLayer<kRank>& layer) {
   REQUIRE(csr.ok());
   ForEachTarget([&] {
     layer.Check(PlanConvolution<kRank>(*csr, layer.shape(), layer.epilogue()));
+    const PlanOptions by_pattern_kernel{.tile = PatternTileIndex()};
+    layer.Check(PlanConvolution<kRank>(*csr, layer.shape(), layer.epilogue(), by_pattern_kernel));
+    for (const int64_t group : {1, 4}) {
+      const auto pattern = PatternWeights<float>::FromDense(dense, layer.shape().taps(), group);
+      REQUIRE(pattern.ok());
+      layer.Check(PlanConvolution<kRank>(*pattern, layer.shape(), layer.epilogue()));
+      layer.Check(PlanConvolution<kRank>(*pattern, layer.shape(), layer.epilogue(), by_pattern_kernel));
+    }
     for (const BlockShape& block : kBlocks) {
       const auto blocks = BlockWeights<float>::FromDense(dense, block);
       REQUIRE(blocks.ok());
@@ -78,6 +89,69 @@ TEST_CASE("formats: GEMM") {
       layer.Check(PlanGemm(*blocks, {.n = 29}));
     }
   });
+}
+
+// The pattern kernel's tiles are cut to images of 7, 14 and more rows and to whole vectors; here nothing fits.
+TEST_CASE("formats: the pattern kernel at the edges of its blocks") {
+  for (const Extents<2> input : {Extents<2>{1, 1}, {1, 40}, {40, 1}, {7, 7}, {14, 14}, {15, 17}, {29, 70}}) {
+    for (const int64_t pad : {0, 1, 2}) {
+      if (input[0] + 2 * pad < 3 || input[1] + 2 * pad < 3) continue;
+      const ConvLayer<2> layer({.in_channels = 5,
+                                .out_channels = 7,
+                                .input = input,
+                                .kernel = {3, 3},
+                                .pad_begin = {pad, pad},
+                                .pad_end = {pad, pad}},
+                               {.density = 0.4, .bias = true, .residual = true});
+      const auto dense = layer.dense();
+      ForEachTarget([&] {
+        for (const size_t bytes : {size_t{1}, size_t{8192}, kInputTileBytes}) {
+          layer.Check(PlanConvolution<2>(dense, layer.shape(), layer.epilogue(),
+                                         {.tile = PatternTileIndex(), .input_tile_bytes = bytes}));
+        }
+      });
+    }
+  }
+}
+
+TEST_CASE("formats: depthwise and other small groups, 3x3 and 5x5, stride 1 and 2") {
+  for (const int64_t kernel : {3, 5}) {
+    for (const int64_t stride : {1, 2}) {
+      for (const auto& [channels, multiplier] : {std::pair<int64_t, int64_t>{1, 1}, {7, 1}, {64, 1}, {33, 2}}) {
+        for (const double density : {1.0, 0.4}) {
+          const ConvLayer<2> layer({.in_channels = channels,
+                                    .out_channels = channels * multiplier,
+                                    .groups = channels,
+                                    .input = {15, 18},
+                                    .kernel = {kernel, kernel},
+                                    .stride = {stride, stride},
+                                    .pad_begin = {kernel / 2, kernel / 2},
+                                    .pad_end = {kernel / 2, kernel / 2}},
+                                   {.density = density, .bias = true, .epilogue = {.activation = Activation::kRelu}});
+          const auto dense = layer.dense();
+          const auto pattern = PatternWeights<float>::FromDense(dense, kernel * kernel);
+          REQUIRE(pattern.ok());
+          ForEachTarget([&] {
+            layer.Check(PlanConvolution<2>(dense, layer.shape(), layer.epilogue()));
+            layer.Check(PlanConvolution<2>(*pattern, layer.shape(), layer.epilogue()));
+          });
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("formats: weights packed for one kernel are refused by a layer with another") {
+  const ConvLayer<2> layer({.in_channels = 4, .out_channels = 6, .input = {9, 9}, .kernel = {3, 3}});
+  const auto plan = PlanConvolution<2>(layer.dense(), layer.shape(), layer.epilogue(), {.tile = PatternTileIndex()});
+  REQUIRE(plan.ok());
+  auto other = layer.shape();
+  layer.Check(PlanConvolution<2>(plan->weights(), other, layer.epilogue()));
+  other.dilation = {2, 2};
+  CheckInvalid(
+      PlanConvolution<2>(plan->weights(), other).status(),
+      "weights are packed for kernel 3, stride 1, dilation 1 on axis 1 of (depth, height, width), the layer has "
+      "3, 1, 2");
 }
 
 }  // namespace

@@ -22,12 +22,28 @@ namespace {
 // The last row of a group first.
 struct ReverseRows {
   static constexpr bool kIdentity = false;
-  static void Order(const RowLists&, std::span<uint32_t> rows) { std::ranges::reverse(rows); }
+  static Status Order(const RowLists&, std::span<uint32_t> rows) {
+    std::ranges::reverse(rows);
+    return Status();
+  }
 };
 
-struct OwnTile : DefaultPolicy {
+// The panel kernel alone, so that what is chosen depends on the axis under test.
+struct PanelsOnly : DefaultPolicy {
+  template <class>
+  using Patterns = PatternTiles<>;
+};
+struct OwnTile : PanelsOnly {
   template <class Target>
   using Tile = RegisterTile<3, 2>;
+};
+// A tile of the pattern kernel of one's own, and nothing but it.
+struct OwnPattern : DefaultPolicy {
+  template <class>
+  using Tile = RegisterTile<1, 1>;
+  template <class>
+  using Patterns = PatternTiles<PatternTile<5, 2>, PatternTile<2, 1>>;
+  using Select = SelectFixed<1>;
 };
 struct OwnReorder : OwnTile {
   using Reorder = ReverseRows;
@@ -36,7 +52,7 @@ struct EqualRows : OwnTile {
   using Reorder = GroupEqualRows;
 };
 // As many rows as the target has registers for.
-struct TilePerTarget : DefaultPolicy {
+struct TilePerTarget : PanelsOnly {
   template <class Target>
   using Tile = RegisterTile<(Target::kRegisters == 32 ? 7 : 5), 2>;
 };
@@ -44,12 +60,12 @@ struct SomeMasks {
   static constexpr std::array<RowMask, 3> kMasks = {0b01, 0b10, 0b11};
 };
 template <size_t kIndex>
-struct Fixed : DefaultPolicy {
+struct Fixed : PanelsOnly {
   template <class Target>
   using Tile = AnyOf<RegisterTile<5, 1>, RegisterTile<2, 3, SomeMasks>, RegisterTile<1, 4>>;
   using Select = SelectFixed<kIndex>;
 };
-struct WideAndNarrow : DefaultPolicy {
+struct WideAndNarrow : PanelsOnly {
   template <class Target>
   using Tile = AnyOf<RegisterTile<2, 3>, RegisterTile<2, 5>>;
   using Select = SelectFixed<1>;
@@ -98,6 +114,17 @@ TEST_CASE("policy: a register tile of one's own") {
     const int rows = ActiveKernels<TilePerTarget>().panels[0].tile.rows;
     CHECK((rows == 5 || rows == 7));
     CHECK(std::string(Checked<TilePerTarget>(layer).tile) == std::to_string(rows) + "x2");
+  });
+}
+
+TEST_CASE("policy: pattern tiles of one's own") {
+  const ConvLayer<2> layer(Shape(), {.density = 0.3, .bias = true});
+  ForEachTarget([&] {
+    const Explanation explanation = Checked<OwnPattern>(layer);
+    CHECK(std::string(explanation.algorithm) == "pattern");
+    CHECK(std::string(explanation.tile).starts_with("pattern "));
+    REQUIRE(explanation.option_count == 2);
+    CHECK(std::string(explanation.options[1].name) == "pattern");
   });
 }
 

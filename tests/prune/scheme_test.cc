@@ -18,9 +18,19 @@ using prune::SchemeKind;
 
 TEST_CASE("ParseScheme: names and rates, there and back") {
   const std::pair<const char*, Scheme> cases[] = {
-      {"dense", {SchemeKind::kDense, 1}},           {"bcr-4x", {SchemeKind::kBcr, 4}},
-      {"bcr_col-8x", {SchemeKind::kBcrCol, 8}},     {"bcr_kernel-16x", {SchemeKind::kBcrKernel, 16}},
+      {"dense", {SchemeKind::kDense, 1}},
+      {"bcr-4x", {SchemeKind::kBcr, 4}},
+      {"bcr_col-8x", {SchemeKind::kBcrCol, 8}},
+      {"bcr_kernel-16x", {SchemeKind::kBcrKernel, 16}},
       {"bcr_col-2.5x", {SchemeKind::kBcrCol, 2.5}},
+      {"unstructured-8x", {SchemeKind::kUnstructured, 8}},
+      {"pattern-8x", {SchemeKind::kPattern, 8}},
+      {"pattern_g4-8x", {.kind = SchemeKind::kPattern, .rate = 8, .group = 4}},
+      {"punched-3.6x", {SchemeKind::kPunched, 3.6}},
+      {"block_8x1-8x", {.kind = SchemeKind::kBlock, .rate = 8, .block = {8, 1}}},
+      {"block_16x4-2x", {.kind = SchemeKind::kBlock, .rate = 2, .block = {16, 4}}},
+      {"connectivity-4x", {SchemeKind::kConnectivity, 4}},
+      {"filter-2x", {SchemeKind::kFilter, 2}},
   };
   for (const auto& [name, scheme] : cases) {
     const auto parsed = ParseScheme(name);
@@ -34,8 +44,9 @@ TEST_CASE("ParseScheme: names and rates, there and back") {
 
 TEST_CASE("ParseScheme: what it refuses") {
   const std::pair<const char*, const char*> cases[] = {
-      {"", "scheme is \"\", must be one of dense, bcr, bcr_col, bcr_kernel"},
-      {"sparse", "scheme is \"sparse\", must be one of dense, bcr, bcr_col, bcr_kernel"},
+      {"", "scheme is \"\", must be one of dense, unstructured, pattern, pattern_g4, bcr, bcr_col, bcr_kernel, "},
+      {"sparse",
+       "scheme is \"sparse\", must be one of dense, unstructured, pattern, pattern_g4, bcr, bcr_col, bcr_kernel, "},
       {"sparse-8x", "scheme is \"sparse\", must be one of"},
       {"bcr_col", "scheme \"bcr_col\" has no rate, must read like \"bcr_col-8x\""},
       {"bcr_col-", "has the rate \"\", must be a number and \"x\""},
@@ -49,6 +60,15 @@ TEST_CASE("ParseScheme: what it refuses") {
       {"bcr_col-infx", "rate is inf, must be in [1, 10000]"},
       {"bcr_col-1e9x", "rate is 1e+09, must be in [1, 10000]"},
       {"BCR-8x", "scheme is \"BCR\", must be one of"},
+      {"bcr_col-0x8x", "has the rate \"0x8x\", must be a number and \"x\""},
+      {"block-8x", "scheme is \"block\", must be one of"},
+      {"block_8-8x", "scheme is \"block_8\", must be one of"},
+      {"block_8x1y-8x", "scheme is \"block_8x1y\", must be one of"},
+      {"block_08x1-8x", "scheme is \"block_08x1\", must be one of"},
+      {"block_0x1-8x", "block is 0 x 1, each extent must be in [1, 65535]"},
+      {"block_99999x1-8x", "block is 99999 x 1, each extent must be in [1, 65535]"},
+      {"pattern_g1-8x", "scheme is \"pattern_g1\", must be one of"},
+      {"pattern_g-8x", "scheme is \"pattern_g\", must be one of"},
   };
   for (const auto& [name, message] : cases) CheckInvalid(ParseScheme(name).status(), message);
   // A name of any length fits the message.

@@ -19,8 +19,12 @@ struct AskedTile : DefaultPolicy {
 
 }  // namespace
 
-int TileCount() { return static_cast<int>(ActiveKernels<DefaultPolicy>().panels.size()); }
-const char* TileName(int tile) { return ActiveKernels<DefaultPolicy>().panels[static_cast<size_t>(tile)].name; }
+int TileCount() { return PatternTileIndex() + 1; }
+int PatternTileIndex() { return static_cast<int>(ActiveKernels<DefaultPolicy>().panels.size()); }
+const char* TileName(int tile) {
+  if (tile == PatternTileIndex()) return "pattern";
+  return ActiveKernels<DefaultPolicy>().panels[static_cast<size_t>(tile)].name;
+}
 
 template <int kRank, class Weights>
 Result<Convolution<kRank>> PlanConvolution(const Weights& weights, const ConvShape<kRank>& shape,
@@ -52,6 +56,10 @@ Result<Shared<PackedWeights<float>>> PackDefault(const Weights& weights) {
   return PackWeights(weights);
 }
 
+Result<Shared<PackedWeights<float>>> ViewPackedDefault(std::span<const std::byte> bytes) {
+  return ViewPackedWeights(bytes);
+}
+
 #define LACUNA_TEST_INSTANTIATE_CONVOLUTION(RANK, WEIGHTS)                                                          \
   template Result<Convolution<RANK>> PlanConvolution<RANK>(const WEIGHTS&, const ConvShape<RANK>&, const Epilogue&, \
                                                            const PlanOptions&)
@@ -65,6 +73,8 @@ LACUNA_TEST_INSTANTIATE(DenseWeights<float>);
 LACUNA_TEST_INSTANTIATE(BcrWeights<float>);
 LACUNA_TEST_INSTANTIATE(BlockWeights<float>);
 LACUNA_TEST_INSTANTIATE(CsrWeights<float>);
+LACUNA_TEST_INSTANTIATE(PatternWeights<float>);
+LACUNA_TEST_INSTANTIATE(AnyWeights<float>);
 LACUNA_TEST_INSTANTIATE(Shared<PackedWeights<float>>);
 template Result<Shared<PackedWeights<float>>> PackDefault(const DenseWeights<float>&);
 template Result<Shared<PackedWeights<float>>> PackDefault(const BcrWeights<float>&);

@@ -6,6 +6,7 @@
 #include <lacuna/lacuna.h>
 
 #include <cstddef>
+#include <span>
 
 namespace lacuna::test {
 
@@ -13,12 +14,14 @@ inline constexpr int kChooseTile = -1;
 
 struct PlanOptions {
   int tile =
-      kChooseTile;  // index of a register tile among those of the policy, or kChooseTile for what the policy selects
+      kChooseTile;  // index of a register tile of the policy, PatternTileIndex(), or kChooseTile: the policy selects
   size_t input_tile_bytes = kInputTileBytes;
 };
 
-// Register tiles of the default policy on the active target: what PlanOptions::tile counts.
+// Register tiles of the default policy on the active target: what PlanOptions::tile counts. The last one stands for the
+// pattern kernel with all its tiles.
 int TileCount();
+int PatternTileIndex();
 const char* TileName(int tile);
 
 // MakeConvolution and MakeGemm for every format and for Shared<PackedWeights<float>>, ranks 1 to 3; PackWeights for
@@ -31,6 +34,7 @@ Result<Gemm> PlanGemm(const Weights& weights, const GemmShape& shape, const Epil
                       const PlanOptions& options = {});
 template <class Weights>
 Result<Shared<PackedWeights<float>>> PackDefault(const Weights& weights);
+Result<Shared<PackedWeights<float>>> ViewPackedDefault(std::span<const std::byte> bytes);
 
 }  // namespace lacuna::test
 

@@ -90,9 +90,17 @@ class Buffer {
   operator std::span<const T>() const { return {data_, size_}; }
 
  private:
+// g++ 12 cannot see that the inactive alternatives of a std::variant of Buffers are not destroyed.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
   void Free() {
     if (owned_) ::operator delete (data_, std::align_val_t{kAlignment});
   }
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
   T* data_ = nullptr;
   size_t size_ = 0;

@@ -3,6 +3,7 @@
 #ifndef LACUNA_FORMAT_BCR_H_
 #define LACUNA_FORMAT_BCR_H_
 
+#include "lacuna/core/blob_layout.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/block_grid.h"
@@ -122,6 +123,26 @@ class BcrWeights {
   }
 
  private:
+  friend struct BlobAccess;  // core/blob_layout.h
+  static constexpr BlobKind kBlobKind = BlobKind::kBcr;
+  BcrWeights() = default;
+  template <class Self, class Fields>
+  static void ListFields(Self& self, Fields& fields) {
+    fields.Scalar("rows", self.grid_.shape.rows);
+    fields.Scalar("columns", self.grid_.shape.columns);
+    fields.Scalar("groups", self.grid_.shape.groups);
+    fields.Scalar("block_rows", self.grid_.block.rows);
+    fields.Scalar("block_columns", self.grid_.block.columns);
+    fields.Array("row_count", self.arrays_.row_count);
+    fields.Array("column_count", self.arrays_.column_count);
+    fields.Array("row_begin", self.arrays_.row_begin);
+    fields.Array("column_begin", self.arrays_.column_begin);
+    fields.Array("value_begin", self.arrays_.value_begin);
+    fields.Array("row", self.arrays_.row);
+    fields.Array("column", self.arrays_.column);
+    fields.Array("value", self.arrays_.value);
+  }
+
   BcrWeights(const MatrixShape& shape, const BlockShape& block, Arrays arrays)
       : grid_{shape, block}, arrays_(std::move(arrays)) {}
 

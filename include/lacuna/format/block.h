@@ -3,6 +3,7 @@
 #ifndef LACUNA_FORMAT_BLOCK_H_
 #define LACUNA_FORMAT_BLOCK_H_
 
+#include "lacuna/core/blob_layout.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/block_grid.h"
@@ -87,6 +88,22 @@ class BlockWeights {
   }
 
  private:
+  friend struct BlobAccess;  // core/blob_layout.h
+  static constexpr BlobKind kBlobKind = BlobKind::kBlock;
+  BlockWeights() = default;
+  template <class Self, class Fields>
+  static void ListFields(Self& self, Fields& fields) {
+    fields.Scalar("rows", self.grid_.shape.rows);
+    fields.Scalar("columns", self.grid_.shape.columns);
+    fields.Scalar("groups", self.grid_.shape.groups);
+    fields.Scalar("block_rows", self.grid_.block.rows);
+    fields.Scalar("block_columns", self.grid_.block.columns);
+    fields.Array("block_begin", self.arrays_.block_begin);
+    fields.Array("value_begin", self.arrays_.value_begin);
+    fields.Array("block_column", self.arrays_.block_column);
+    fields.Array("value", self.arrays_.value);
+  }
+
   BlockWeights(const MatrixShape& shape, const BlockShape& block, Arrays arrays)
       : grid_{shape, block}, arrays_(std::move(arrays)) {}
 

@@ -3,6 +3,7 @@
 #ifndef LACUNA_FORMAT_CSR_H_
 #define LACUNA_FORMAT_CSR_H_
 
+#include "lacuna/core/blob_layout.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/dense.h"
@@ -65,6 +66,19 @@ class CsrWeights {
   }
 
  private:
+  friend struct BlobAccess;  // core/blob_layout.h
+  static constexpr BlobKind kBlobKind = BlobKind::kCsr;
+  CsrWeights() = default;
+  template <class Self, class Fields>
+  static void ListFields(Self& self, Fields& fields) {
+    fields.Scalar("rows", self.shape_.rows);
+    fields.Scalar("columns", self.shape_.columns);
+    fields.Scalar("groups", self.shape_.groups);
+    fields.Array("row_begin", self.arrays_.row_begin);
+    fields.Array("column", self.arrays_.column);
+    fields.Array("value", self.arrays_.value);
+  }
+
   CsrWeights(const MatrixShape& shape, Arrays arrays) : shape_(shape), arrays_(std::move(arrays)) {}
 
   MatrixShape shape_;

@@ -3,6 +3,7 @@
 #ifndef LACUNA_FORMAT_DENSE_H_
 #define LACUNA_FORMAT_DENSE_H_
 
+#include "lacuna/core/blob_layout.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/matrix_shape.h"
@@ -58,6 +59,17 @@ class DenseWeights {
   }
 
  private:
+  friend struct BlobAccess;  // core/blob_layout.h
+  static constexpr BlobKind kBlobKind = BlobKind::kDense;
+  DenseWeights() = default;
+  template <class Self, class Fields>
+  static void ListFields(Self& self, Fields& fields) {
+    fields.Scalar("rows", self.shape_.rows);
+    fields.Scalar("columns", self.shape_.columns);
+    fields.Scalar("groups", self.shape_.groups);
+    fields.Array("value", self.values_);
+  }
+
   DenseWeights(const MatrixShape& shape, Buffer<T> values) : shape_(shape), values_(std::move(values)) {}
 
   static Status Check(const MatrixShape& shape, size_t size) {

@@ -54,6 +54,12 @@ class IndexArray {
   }
 
  private:
+  friend struct BlobAccess;  // core/blob_layout.h: the bytes of an element say which of the two it is
+  template <class Self, class F>
+  static void VisitAlternatives(Self& self, const F& f) {
+    f(self.narrow_, self.wide_);
+  }
+
   Buffer<uint16_t> narrow_;  // at most one of the two has elements
   Buffer<uint32_t> wide_;
 };

@@ -2,6 +2,7 @@
 
 #include "lacuna/kernel/input-inl.h"
 #include "lacuna/kernel/panel-inl.h"
+#include "lacuna/kernel/pattern-inl.h"
 #include "lacuna/kernel/store-inl.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/kernel/target-inl.h"
@@ -23,8 +24,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 // The table that plans made for this target bind to.
 template <class P>
 const KernelTable& Kernels() {
-  static const KernelTable table = {HWY_TARGET, hn::Lanes(hn::ScalableTag<float>()),
-                                    PanelKernels<typename P::template Tile<Target>>::kKernels, &PackInput,
+  static const KernelTable table = {HWY_TARGET,
+                                    hn::Lanes(hn::ScalableTag<float>()),
+                                    PanelKernels<typename P::template Tile<Target>>::kKernels,
+                                    PatternKernels<typename P::template Patterns<Target>>::kKernels,
+                                    &PackInput,
                                     &StoreOutput};
   return table;
 }

@@ -67,17 +67,17 @@ template <int kRows, int kWidth, class D, class V = hn::Vec<D>>
 HWY_INLINE void StoreDirect(D d, const DirectOutput& out, V (&acc)[kRows][kWidth]) {
   const size_t lanes = hn::Lanes(d);
   const V low = hn::Set(d, out.low), high = hn::Set(d, out.high);
-  HWY_UNROLL(16)
+  HWY_UNROLL(32)
   for (int r = 0; r < kRows; ++r) {
     if (r >= out.rows) return;
     float* y = out.y + out.y_offset[r];
     if (out.residual != nullptr) {
       const float* residual = out.residual + out.residual_offset[r];
-      HWY_UNROLL(16)
+      HWY_UNROLL(32)
       for (int v = 0; v < kWidth; ++v)
         acc[r][v] = hn::Add(acc[r][v], hn::LoadU(d, residual + static_cast<size_t>(v) * lanes));
     }
-    HWY_UNROLL(16)
+    HWY_UNROLL(32)
     for (int v = 0; v < kWidth; ++v) {
       hn::StoreU(ClampKeepNaN(acc[r][v], low, high), d, y + static_cast<size_t>(v) * lanes);
     }

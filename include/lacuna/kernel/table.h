@@ -39,6 +39,11 @@ struct PanelArgs {
   float* acc;             // [tile.rows][width * lanes]
   const DirectOutput* direct;
   size_t positions;  // of PanelKernel::few
+
+  // Of pattern kernels: acc[h][j] is the sum over steps and their cells i of weight * x[offset + (h + i) * pitch + j],
+  // for h < tile.height; count[0] is the number of steps, DirectOutput's rows are rows of the output.
+  const uint8_t* cells;
+  int64_t pitch;
 };
 using PanelFn = void (*)(const PanelArgs& args);
 
@@ -87,6 +92,7 @@ struct KernelTable {
   int64_t target;  // Highway's bit
   size_t lanes;    // floats of a vector
   std::span<const PanelKernel> panels;
+  std::span<const PanelKernel> patterns;  // of one width each
   PackInputFn pack_input;
   StoreFn store;
 };

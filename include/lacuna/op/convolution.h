@@ -86,16 +86,8 @@ class Convolution {
                                   const Epilogue& epilogue, const P& policy) {
     LACUNA_RETURN_IF_ERROR(shape.Validate());
     LACUNA_RETURN_IF_ERROR(epilogue.Validate(shape.out_channels));
-    LACUNA_ASSIGN_OR_RETURN(choice, PackFor(kernels, weights, policy));
-    const MatrixShape matrix = choice.weights->shape;
-    if (matrix != MatrixShapeOf(shape)) {
-      return Status::InvalidArgument("weights are %lld x %lld in %lld groups, shape needs %lld x %lld in %lld",
-                                     static_cast<long long>(matrix.rows), static_cast<long long>(matrix.columns),
-                                     static_cast<long long>(matrix.groups), static_cast<long long>(shape.out_channels),
-                                     static_cast<long long>(shape.depth()), static_cast<long long>(shape.groups));
-    }
     PanelGeometry geometry;
-    geometry.channels_per_group = shape.channels_per_group();
+    LayerGeometry layer;
     for (size_t a = 0; a < kRank; ++a) {
       TileAxis& axis = geometry.axis[3 - kRank + a];
       axis.input = shape.input[a];
@@ -104,13 +96,36 @@ class Convolution {
       axis.stride = shape.stride[a];
       axis.dilation = shape.dilation[a];
       axis.pad = shape.pad_begin[a];
+      layer.kernel[3 - kRank + a] = {axis.kernel, axis.stride, axis.dilation};
+      layer.output[3 - kRank + a] = axis.output;
     }
+    LACUNA_RETURN_IF_ERROR(CheckMatrix(weights, shape));
+    LACUNA_ASSIGN_OR_RETURN(choice, PackFor(kernels, weights, policy, &layer));
+    geometry.channels_per_group = shape.channels_per_group() * choice.weights->merged_groups;
     LACUNA_ASSIGN_OR_RETURN(plan,
                             PanelPlan::Make(kernels, choice.weights, geometry, epilogue, policy.input_tile_bytes));
     return Convolution(shape, std::move(choice), std::move(plan));
   }
 
  private:
+  template <class Weights>
+  static Status CheckMatrix(const Weights& weights, const ConvShape<kRank>& shape) {
+    const MatrixShape matrix = weights.shape();
+    if (matrix == MatrixShapeOf(shape)) return Status();
+    return Status::InvalidArgument("weights are %lld x %lld in %lld groups, shape needs %lld x %lld in %lld",
+                                   static_cast<long long>(matrix.rows), static_cast<long long>(matrix.columns),
+                                   static_cast<long long>(matrix.groups), static_cast<long long>(shape.out_channels),
+                                   static_cast<long long>(shape.depth()), static_cast<long long>(shape.groups));
+  }
+  static Status CheckMatrix(const Shared<PackedWeights<float>>& weights, const ConvShape<kRank>& shape) {
+    if (!weights) return Status::InvalidArgument("weights is an empty Shared, must hold packed weights");
+    struct Packed {
+      const PackedWeights<float>& weights;
+      MatrixShape shape() const { return weights.LayerShape(); }
+    };
+    return CheckMatrix(Packed{*weights}, shape);
+  }
+
   Convolution(const ConvShape<kRank>& shape, PackedChoice choice, PanelPlan plan)
       : shape_(shape), choice_(std::move(choice)), plan_(std::move(plan)) {}
 

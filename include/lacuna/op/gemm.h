@@ -75,10 +75,11 @@ class Gemm {
       return Status::InvalidArgument("shape.n is %lld, must be in [1, %lld]", static_cast<long long>(shape.n),
                                      static_cast<long long>(kMaxElements));
     }
-    LACUNA_ASSIGN_OR_RETURN(choice, PackFor(kernels, weights, policy));
-    if (choice.weights->shape.groups != 1) {
+    const LayerGeometry layer{.output = {1, 1, shape.n}};
+    LACUNA_ASSIGN_OR_RETURN(choice, PackFor(kernels, weights, policy, &layer));
+    if (choice.weights->LayerShape().groups != 1) {
       return Status::InvalidArgument("weights have %lld groups, must have 1 for a GEMM",
-                                     static_cast<long long>(choice.weights->shape.groups));
+                                     static_cast<long long>(choice.weights->LayerShape().groups));
     }
     LACUNA_RETURN_IF_ERROR(epilogue.Validate(choice.weights->shape.rows));
     PanelGeometry geometry;

@@ -1,4 +1,5 @@
-// PanelPlan: packed weights times the positions of a layer. What convolutions of every rank and GEMM share.
+// PanelPlan: packed weights times the positions of a layer, by the panel or the pattern kernel. What convolutions of
+// every rank and GEMM share.
 
 #ifndef LACUNA_OP_PANEL_PLAN_H_
 #define LACUNA_OP_PANEL_PLAN_H_
@@ -10,8 +11,10 @@
 #include "lacuna/core/status.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/op/explain.h"
+#include "lacuna/op/pack_for.h"
 #include "lacuna/pack/input_tile.h"
 #include "lacuna/pack/packed_weights.h"
+#include "lacuna/pack/row_blocks.h"
 
 #include <algorithm>
 #include <array>
@@ -21,6 +24,7 @@
 #include <cstring>
 #include <limits>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 namespace lacuna {
@@ -120,14 +124,29 @@ class PanelPlan {
   // spans.
   size_t TileBytes() const { return RoundUp((tile_.floats() + slack_) * sizeof(float), kAlignment); }
   size_t AccumulatorBytes() const {
-    return RoundUp(static_cast<size_t>(kernel_->tile.rows * kernel_->tile.vectors) * kernels_->lanes * sizeof(float),
+    int vectors = kernel_->tile.rows * kernel_->tile.vectors;
+    if (is_pattern()) {
+      for (const PanelKernel& kernel : kernels_->patterns)
+        vectors = std::max(vectors, kernel.tile.height * kernel.tile.vectors);
+    }
+    return RoundUp(static_cast<size_t>(vectors) * kernels_->lanes * sizeof(float), kAlignment);
+  }
+  size_t SubTileBytes() const {
+    return RoundUp((is_pattern() ? blocks_.MaxSubTiles(tile_) : cutting_.MaxSubTiles(tile_)) * sizeof(SubTile),
                    kAlignment);
   }
-  size_t SubTileBytes() const { return RoundUp(cutting_.MaxSubTiles(tile_) * sizeof(SubTile), kAlignment); }
-  size_t SliceBytes() const {
-    return TileBytes() + AccumulatorBytes() + SubTileBytes() +
-           RoundUp(cutting_.MaxSpans(tile_) * sizeof(OutputSpan), kAlignment);
+  size_t SpanBytes() const {
+    return RoundUp((is_pattern() ? blocks_.MaxSpans(tile_) : cutting_.MaxSpans(tile_)) * sizeof(OutputSpan),
+                   kAlignment);
   }
+  size_t SliceBytes() const { return TileBytes() + AccumulatorBytes() + SubTileBytes() + SpanBytes(); }
+  bool is_pattern() const { return weights_->tile.packing == Packing::kPattern; }
+  size_t Cut(const InputTile& tile, const std::array<int64_t, 3>& outputs, bool rows_touch, SubTile* sub_tiles,
+             OutputSpan* spans) const {
+    return is_pattern() ? blocks_.Cut(tile, outputs, rows_touch, sub_tiles, spans)
+                        : cutting_.Cut(tile, outputs, rows_touch, sub_tiles, spans);
+  }
+  Status ChooseTile(const PanelGeometry& geometry, size_t input_tile_bytes);
   std::array<int64_t, 3> OriginOf(const InputTile& tile, int64_t index) const {
     const int64_t w = index % tile.axis[2].tiles(), rest = index / tile.axis[2].tiles();
     return {rest / tile.axis[1].tiles() * tile.axis[0].tile, rest % tile.axis[1].tiles() * tile.axis[1].tile,
@@ -138,7 +157,8 @@ class PanelPlan {
   const PanelKernel* kernel_ = nullptr;
   Shared<PackedWeights<float>> weights_;
   InputTile tile_;
-  SubTiling cutting_;
+  SubTiling cutting_;         // of the panel kernel
+  RowBlocks blocks_;          // of the pattern kernel
   size_t slack_ = 0;          // floats
   Buffer<int32_t> offset_;    // [columns + kPrefetchColumns] of the packed weights, into the input tile
   Buffer<float> bias_;        // [panels * tile.rows], zero where there is none
@@ -154,26 +174,19 @@ inline Result<PanelPlan> PanelPlan::Make(const KernelTable& kernels, Shared<Pack
                                          size_t input_tile_bytes) {
   PanelPlan plan;
   plan.kernels_ = &kernels;
-  for (const PanelKernel& kernel : kernels.panels) {
+  plan.weights_ = weights;
+  for (const PanelKernel& kernel : plan.is_pattern() ? kernels.patterns : kernels.panels) {
     if (!kernel.tile.SamePacking(weights->tile)) continue;
     // The tile the weights were packed for; a wider or narrower one if the policy has only that.
     if (plan.kernel_ == nullptr || kernel.tile.vectors == weights->tile.vectors) plan.kernel_ = &kernel;
   }
   if (plan.kernel_ == nullptr) {
     return Status::InvalidArgument(
-        "weights are packed for panels of %d rows with %zu masks, the policy has no such tile on %s",
-        weights->tile.rows, weights->tile.masks.size(), hwy::TargetName(kernels.target));
+        "weights are packed for %s of %d rows with %zu masks, the policy has no such tile on %s",
+        plan.is_pattern() ? "the pattern kernel, panels" : "panels", weights->tile.rows, weights->tile.masks.size(),
+        hwy::TargetName(kernels.target));
   }
-  plan.cutting_ = {kernels.lanes, plan.kernel_->Widths(), plan.kernel_->few != nullptr};
-  LACUNA_ASSIGN_OR_RETURN(tile, ChooseInputTile(geometry.axis, geometry.channels_per_group,
-                                                {.cutting = plan.cutting_,
-                                                 .bytes = input_tile_bytes,
-                                                 .weights_per_group = static_cast<double>(weights->weight.size()) /
-                                                                      static_cast<double>(weights->shape.groups),
-                                                 .rows_per_group = weights->shape.rows_per_group()}));
-  plan.tile_ = tile;
-  plan.slack_ =
-      static_cast<size_t>(plan.kernel_->tile.vectors) * kernels.lanes + static_cast<size_t>(tile.axis[2].shared);
+  LACUNA_RETURN_IF_ERROR(plan.ChooseTile(geometry, input_tile_bytes));
 
   const PackedWeights<float>& packed = *weights;
   LACUNA_ASSIGN_OR_RETURN(offset, Buffer<int32_t>::Make(packed.column.size() + kPrefetchColumns));
@@ -203,8 +216,48 @@ inline Result<PanelPlan> PanelPlan::Make(const KernelTable& kernels, Shared<Pack
     plan.low_ = epilogue.low;
     plan.high_ = epilogue.high;
   }
-  plan.weights_ = std::move(weights);
   return plan;
+}
+
+inline Status PanelPlan::ChooseTile(const PanelGeometry& geometry, size_t input_tile_bytes) {
+  const double weights_per_group =
+      static_cast<double>(weights_->weight.size()) / static_cast<double>(weights_->shape.groups);
+  const auto choose = [&](const auto& cutting, const std::array<TileAxis, 3>& axis) {
+    return ChooseInputTile<std::remove_cvref_t<decltype(cutting)>>(
+        axis, geometry.channels_per_group,
+        {.cutting = cutting,
+         .bytes = input_tile_bytes,
+         .weights_per_group = weights_per_group,
+         .rows_per_group = weights_->shape.rows_per_group()});
+  };
+  if (!is_pattern()) {
+    cutting_ = {kernels_->lanes, kernel_->Widths(), kernel_->few != nullptr};
+    LACUNA_ASSIGN_OR_RETURN(tile, choose(cutting_, geometry.axis));
+    tile_ = tile;
+    slack_ = static_cast<size_t>(kernel_->tile.vectors) * kernels_->lanes + static_cast<size_t>(tile.axis[2].shared);
+    return Status();
+  }
+  std::array<TileAxis, 3> axis = geometry.axis;
+  for (size_t a = 0; a < 3; ++a) {
+    const KernelAxis& kernel = weights_->kernel[a];
+    if (kernel == KernelAxis{axis[a].kernel, axis[a].stride, axis[a].dilation}) continue;
+    return Status::InvalidArgument(
+        "weights are packed for kernel %lld, stride %lld, dilation %lld on axis %zu of (depth, height, width), the "
+        "layer "
+        "has %lld, %lld, %lld",
+        static_cast<long long>(kernel.kernel), static_cast<long long>(kernel.stride),
+        static_cast<long long>(kernel.dilation), a, static_cast<long long>(axis[a].kernel),
+        static_cast<long long>(axis[a].stride), static_cast<long long>(axis[a].dilation));
+  }
+  blocks_ = RowBlocksOf(*kernels_, weights_->kernel);
+  // Rows that begin alike in vectors; but kernels of one cell do better without gaps between rows.
+  if (axis[1].kernel > 1 || axis[2].kernel > 1) axis[2].align = static_cast<int64_t>(kernels_->lanes);
+  LACUNA_ASSIGN_OR_RETURN(tile, choose(blocks_, axis));
+  tile_ = tile;
+  slack_ = blocks_.Overread(tile.axis[2].extent());
+  const size_t first = blocks_.First(tile, {1, tile.axis[1].tile, tile.axis[2].tile});
+  kernel_ = &kernels_->patterns[first];
+  return Status();
 }
 
 inline void PanelPlan::RunSlot(Job& job, std::byte* slice) const {
@@ -234,7 +287,7 @@ inline void PanelPlan::RunSlot(Job& job, std::byte* slice) const {
       const auto rows_touch = [&](const auto& view) {
         return view.data == nullptr || view.axis_stride[1] == outputs[2] * view.axis_stride[2];
       };
-      sub_tile_count = cutting_.Cut(tile, outputs, rows_touch(job.y) && rows_touch(job.residual), sub_tiles, spans);
+      sub_tile_count = Cut(tile, outputs, rows_touch(job.y) && rows_touch(job.residual), sub_tiles, spans);
     }
     const int64_t next = job.Claim();
     InputPrefetcher ahead;
@@ -277,7 +330,10 @@ inline void PanelPlan::RunPanels(const Job& job, int64_t tile_index, std::pair<s
     store.residual_stride = job.residual.axis_stride;
   }
   store.epilogue = &epilogue_;
-  DirectOutput direct{0, y_offset, residual_offset, nullptr, nullptr, low_, high_};
+  const bool pattern = is_pattern();
+  int64_t block_y[kMaxPatternHeight], block_residual[kMaxPatternHeight];  // of the rows of a pattern kernel's block
+  DirectOutput direct{
+      0, pattern ? block_y : y_offset, pattern ? block_residual : residual_offset, nullptr, nullptr, low_, high_};
   const bool contiguous =
       is_clamp_ && store.y_stride[2] == 1 && (store.residual == nullptr || store.residual_stride[2] == 1);
   const auto calls = static_cast<int64_t>((panels.second - panels.first) * sub_tile_count);
@@ -298,26 +354,45 @@ inline void PanelPlan::RunPanels(const Job& job, int64_t tile_index, std::pair<s
                    bias_.data() + first_row,
                    acc,
                    nullptr,
+                   0,
+                   weights.cells.data() + (pattern ? weights.column_begin[panel] : 0),
                    0};
     for (size_t s = 0; s < sub_tile_count; ++s) {
       const SubTile& sub = sub_tiles[s];
       const OutputSpan* span = spans + sub.span_begin;
-      const size_t positions = static_cast<size_t>(std::max(sub.width, 1)) * kernels_->lanes;
       args.x = packed + sub.begin;
       args.direct = nullptr;
-      if (contiguous && sub.width != 0 && span->length == static_cast<int64_t>(positions)) {
-        const auto at = [&](const auto& stride) { return span->d * stride[0] + span->h * stride[1] + span->w; };
-        direct.y = store.y + at(store.y_stride);
-        direct.residual = store.residual == nullptr ? nullptr : store.residual + at(store.residual_stride);
-        args.direct = &direct;
-      }
+      const auto at = [&](const auto& stride) { return span->d * stride[0] + span->h * stride[1] + span->w; };
+      direct.y = store.y + at(store.y_stride);
+      direct.residual = store.residual == nullptr ? nullptr : store.residual + at(store.residual_stride);
       ahead.Step(lines_per_call);
-      if (sub.width == 0) {
-        const OutputSpan& last = spans[sub.span_end - 1];
-        args.positions = static_cast<size_t>(last.position + last.length);
-        kernel_->few(args);
+      size_t positions;
+      if (pattern) {
+        const PanelKernel& kernel = kernels_->patterns[static_cast<size_t>(sub.width)];
+        const int64_t row = kernel.tile.vectors * static_cast<int64_t>(kernels_->lanes);
+        positions = static_cast<size_t>(kernel.tile.height * row);
+        args.pitch = sub.pitch;
+        if (contiguous && span->length % row == 0) {
+          // Rows of the block are rows of the output, or follow each other in one.
+          const bool line = span->length > row;
+          direct.rows = line ? static_cast<int>(span->length / row) : sub.span_end - sub.span_begin;
+          for (int r = 0; r < direct.rows; ++r) {
+            block_y[r] = y_offset[0] + r * (line ? row : store.y_stride[1]);
+            block_residual[r] = residual_offset[0] + r * (line ? row : store.residual_stride[1]);
+          }
+          args.direct = &direct;
+        }
+        kernel.run[0](args);
       } else {
-        kernel_->ForWidth(sub.width)(args);
+        positions = static_cast<size_t>(std::max(sub.width, 1)) * kernels_->lanes;
+        if (contiguous && sub.width != 0 && span->length == static_cast<int64_t>(positions)) args.direct = &direct;
+        if (sub.width == 0) {
+          const OutputSpan& last = spans[sub.span_end - 1];
+          args.positions = static_cast<size_t>(last.position + last.length);
+          kernel_->few(args);
+        } else {
+          kernel_->ForWidth(sub.width)(args);
+        }
       }
       if (args.direct != nullptr) continue;
       store.acc_stride = positions;
@@ -329,13 +404,14 @@ inline void PanelPlan::RunPanels(const Job& job, int64_t tile_index, std::pair<s
 
 inline Explanation PanelPlan::Explain() const {
   Explanation explanation;
-  explanation.algorithm = "panel";
+  explanation.algorithm = is_pattern() ? "pattern" : "panel";
   explanation.tile = kernel_->name;
   explanation.target = kernels_->target;
   explanation.lanes = kernels_->lanes;
-  explanation.rows = weights_->shape.rows;
-  explanation.columns = weights_->shape.columns;
-  explanation.groups = weights_->shape.groups;
+  const MatrixShape shape = weights_->LayerShape();
+  explanation.rows = shape.rows;
+  explanation.columns = shape.columns;
+  explanation.groups = shape.groups;
   explanation.nnz = weights_->nnz;
   explanation.fill = weights_->fill();
   explanation.packed_bytes = weights_->StorageBytes();

@@ -24,12 +24,14 @@ namespace lacuna {
 // 0: more copying, but positions of a plane are exactly the outputs of the tile, without a halo.
 //
 // Positions of rows that lie next to each other are padding at both ends: a row's last `shared` positions, all zeros,
-// may double as the first of the next row.
+// may double as the first of the next row. `align` rounds the stored positions up, for rows that begin alike in
+// vectors; the added ones hold whatever input lies there, or zeros.
 struct TileAxis {
   int64_t input = 1, output = 1, kernel = 1, stride = 1, dilation = 1, pad = 0;
   int64_t tile = 1;  // outputs per tile; the last tile of the axis may have fewer
   bool shifted = false;
   int64_t shared = 0;
+  int64_t align = 1;
 
   int64_t tiles() const { return (output + tile - 1) / tile; }
   int64_t phases() const { return shifted ? kernel : std::min(kernel, stride / std::gcd(stride, dilation)); }
@@ -38,7 +40,8 @@ struct TileAxis {
   int64_t Shift(int64_t tap) const { return shifted ? 0 : (tap * dilation - PhaseStart(Phase(tap))) / stride; }
   // The largest Shift: outputs' reach beyond the tile.
   int64_t halo() const { return shifted ? 0 : (kernel - 1) * dilation / stride; }
-  int64_t extent() const { return tile + halo() - shared; }  // stored positions of a plane
+  // Stored positions of a plane.
+  int64_t extent() const { return (tile + halo() - shared + align - 1) / align * align; }
   // The most positions that may be shared: both ends must be padding, in every tile.
   int64_t Sharable() const {
     if (tile != output || phases() != 1 || stride != 1) return 0;
@@ -89,12 +92,14 @@ inline AxisWindow WindowOf(const TileAxis& axis, int64_t phase, int64_t origin) 
   return {first, std::min(begin, axis.extent()), std::clamp<int64_t>(end, 0, axis.extent())};
 }
 
-// A run of outputs computed by one kernel call: `width` vectors from position `begin`, or a few positions if width is
-// 0. Its valid outputs are spans [span_begin, span_end).
+// Outputs computed by one kernel call, from position `begin` of the tile. Of the panel kernel: `width` vectors, or a
+// few positions if width is 0. Of the pattern kernel: a block of rows `pitch` positions apart, `width` being the
+// kernel's index. Its valid outputs are spans [span_begin, span_end).
 struct SubTile {
   int64_t begin;
   int32_t width;
   int32_t span_begin, span_end;
+  int64_t pitch = 0;
 };
 
 // Neighbouring outputs of one image row inside a sub-tile.
@@ -108,7 +113,11 @@ struct OutputSpan {
 struct SubTiling {
   size_t lanes = 1;
   std::span<const int> widths;  // descending
-  bool few = false;             // whether there is a kernel for kFewPositions and fewer
+  static constexpr bool kTakesShifted = true;
+  bool few = false;  // whether there is a kernel for kFewPositions and fewer
+
+  // Positions of the widest kernel.
+  int64_t Widest() const { return static_cast<int64_t>(lanes) * widths.front(); }
 
   // Vectors of the next sub-tile when `positions` are left.
   int WidthFor(int64_t positions) const {
@@ -151,7 +160,7 @@ struct SubTiling {
           const int width = WidthFor(length - at);
           const int64_t end = width == 0 ? length : at + width * static_cast<int64_t>(lanes);
           SubTile& sub = sub_tiles[count++];
-          sub = {run + at, width, used, used};
+          sub = {run + at, width, used, used, 0};
           while (h < rows && h * pitch + w < end) {
             const int64_t position = h * pitch + w;
             const int64_t valid = std::min(outputs[2] - w, end - position);
@@ -209,9 +218,10 @@ struct SubTiling {
   }
 };
 
-// What the choice of a tile depends on besides the geometry.
+// What the choice of a tile depends on besides the geometry. Cutting is SubTiling, or RowBlocks (pack/row_blocks.h).
+template <class Cutting = SubTiling>
 struct TileBudget {
-  SubTiling cutting;
+  Cutting cutting;
   size_t bytes = kInputTileBytes;
   double weights_per_group = 0;  // packed weights that every vector of positions is multiplied with
   int64_t rows_per_group = 0;    // output channels
@@ -220,8 +230,9 @@ struct TileBudget {
 // The cheapest tile by the cost model of policy/defaults.h: vectors computed, input copied, weights streamed. `axis`
 // gives the geometry; its `tile` and `shifted` are ignored. If no tile keeps to the budget, the smallest is returned:
 // one register tile of outputs. Fails if even that does not fit the 32-bit offsets of a plan.
-inline Result<InputTile> ChooseInputTile(const std::array<TileAxis, 3>& axis, int64_t channels,
-                                         const TileBudget& budget);
+template <class Cutting = SubTiling>
+Result<InputTile> ChooseInputTile(const std::array<TileAxis, 3>& axis, int64_t channels,
+                                  const TileBudget<Cutting>& budget);
 
 namespace pack {
 
@@ -231,7 +242,12 @@ inline InputTile MakeInputTile(const std::array<TileAxis, 3>& axis, int64_t chan
   InputTile tile{axis, channels, 0};
   for (size_t a = 0; a < 3; ++a) tile.axis[a].tile = outputs[a];
   tile.axis[2].shifted = shifted;
-  tile.axis[2].shared = tile.axis[2].Sharable();
+  // Aligned rows are worth some gaps, not as much again.
+  if (TileAxis packed = tile.axis[2]; packed.align > 1) {
+    packed.align = 1;
+    if (4 * packed.extent() < 3 * tile.axis[2].extent()) tile.axis[2].align = 1;
+  }
+  if (tile.axis[2].align == 1) tile.axis[2].shared = tile.axis[2].Sharable();
   const auto unit = static_cast<int64_t>(std::max(kAlignment / sizeof(float), lanes));
   int64_t units = (tile.phases() * tile.plane() + unit - 1) / unit;
   if (units % kConflictLines == 0) ++units;
@@ -254,7 +270,8 @@ inline double FloatsBound(const std::array<TileAxis, 3>& axis, int64_t channels,
 }
 
 // Cost of a layer with that tile, in multiply-adds of one vector.
-inline double TileCost(const InputTile& tile, const TileBudget& budget) {
+template <class Cutting>
+double TileCost(const InputTile& tile, const TileBudget<Cutting>& budget) {
   double vectors = 0;
   // Tiles at the end of an axis are smaller: two sizes an axis, eight kinds of tile.
   std::array<std::array<int64_t, 2>, 3> size{}, number{};
@@ -282,10 +299,11 @@ inline double TileCost(const InputTile& tile, const TileBudget& budget) {
 
 }  // namespace pack
 
-inline Result<InputTile> ChooseInputTile(const std::array<TileAxis, 3>& axis, int64_t channels,
-                                         const TileBudget& budget) {
+template <class Cutting>
+Result<InputTile> ChooseInputTile(const std::array<TileAxis, 3>& axis, int64_t channels,
+                                  const TileBudget<Cutting>& budget) {
   const size_t lanes = budget.cutting.lanes;
-  const auto widest = static_cast<int64_t>(lanes) * budget.cutting.widths.front();
+  const int64_t widest = budget.cutting.Widest();
   const std::array<int64_t, 3> least = {1, 1, std::min(axis[2].output, widest)};
   if (const double floats = pack::FloatsBound(axis, channels, lanes, least, false);
       floats + static_cast<double>(widest) > std::numeric_limits<int32_t>::max()) {
@@ -300,7 +318,7 @@ inline Result<InputTile> ChooseInputTile(const std::array<TileAxis, 3>& axis, in
   const auto next_parts = [](int64_t parts) { return parts < 8 ? parts + 1 : parts + parts / 4; };
   const auto part = [](int64_t extent, int64_t parts) { return (extent + parts - 1) / parts; };
   for (const bool shifted : {false, true}) {
-    if (shifted && axis[2].kernel == 1) break;
+    if (shifted && (axis[2].kernel == 1 || !Cutting::kTakesShifted)) break;
     for (int64_t nd = 1; nd <= axis[0].output; nd = next_parts(nd)) {
       for (int64_t nh = 1; nh <= axis[1].output; nh = next_parts(nh)) {
         for (int64_t nw = 1; nw <= axis[2].output; nw = next_parts(nw)) {

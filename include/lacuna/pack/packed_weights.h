@@ -3,7 +3,10 @@
 #ifndef LACUNA_PACK_PACKED_WEIGHTS_H_
 #define LACUNA_PACK_PACKED_WEIGHTS_H_
 
+#include "lacuna/core/blob_layout.h"
 #include "lacuna/core/buffer.h"
+#include "lacuna/core/checked.h"
+#include "lacuna/core/permutation.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/index_array.h"
 #include "lacuna/format/matrix_shape.h"
@@ -13,6 +16,7 @@
 #include "lacuna/policy/tile.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -32,16 +36,30 @@ struct PackTraits<float> {
   using Accumulator = float;
 };
 
-// A panel is tile.rows rows of one group (fewer at its end, then padded with zero rows). Its columns are sorted by the
-// mask they are packed under, then ascending; a column under mask m stores popcount(m) weights, rows ascending.
+// The kernel of a convolution on one axis, as far as packed weights depend on it.
+struct KernelAxis {
+  int64_t kernel = 1, stride = 1, dilation = 1;
+
+  friend bool operator==(const KernelAxis&, const KernelAxis&) = default;
+};
+using KernelAxes = std::array<KernelAxis, 3>;  // (depth, height, width)
+
+// For the panel kernel: a panel is tile.rows rows of one group (fewer at its end, then padded with zero rows). Its
+// columns are sorted by the mask they are packed under, then ascending; a column under mask m stores popcount(m)
+// weights, rows ascending.
+//
+// For the pattern kernel (pack/pattern.h): a panel is one row, its "columns" are steps. A step is up to three cells of
+// one column of a convolution kernel and is named by the first of them; `cells` has bit i set if it has the cell whose
+// input is i rows below the first one's.
+//
 // Immutable; independent of image size and of N, so several plans may share one.
 template <class T>
 struct PackedWeights {
   using value_type = T;
 
-  MatrixShape shape;
-  TileInfo tile;    // `masks` points to static storage
-  int64_t nnz = 0;  // stored by the format
+  MatrixShape shape;  // where groups are merged, of the merged matrix: fewer groups, more columns
+  TileInfo tile;      // `masks` points to static storage, or into the blob that is viewed
+  int64_t nnz = 0;    // stored by the format
 
   Buffer<uint32_t> count;         // [panels][masks] columns under each mask
   Buffer<uint64_t> column_begin;  // [panels + 1] into column
@@ -49,6 +67,14 @@ struct PackedWeights {
   IndexArray column;
   Buffer<T> weight;
   Buffer<uint32_t> row_order;  // [rows] packed row -> row; empty if they are the same
+
+  // For the pattern kernel only.
+  Buffer<uint8_t> cells;      // [column.size()]
+  KernelAxes kernel{};        // the steps were made for
+  int64_t merged_groups = 1;  // groups of the layer that are one group here: depthwise layers have too many small ones
+
+  // The layer's weights as they came.
+  MatrixShape LayerShape() const { return {shape.rows, shape.columns / merged_groups, shape.groups * merged_groups}; }
 
   size_t panels_per_group() const {
     return DivideUp(static_cast<size_t>(shape.rows_per_group()), static_cast<size_t>(tile.rows));
@@ -58,7 +84,7 @@ struct PackedWeights {
   int64_t fill() const { return static_cast<int64_t>(weight.size()) - nnz; }
   size_t StorageBytes() const {
     return count.size_bytes() + column_begin.size_bytes() + weight_begin.size_bytes() + column.size_bytes() +
-           weight.size_bytes() + row_order.size_bytes();
+           weight.size_bytes() + row_order.size_bytes() + cells.size_bytes();
   }
 
   // Packed rows [first, first + count) of a panel; `count` < tile.rows at the end of a group.
@@ -70,7 +96,194 @@ struct PackedWeights {
     const int64_t inside = static_cast<int64_t>(panel % panels_per_group()) * tile.rows;
     return {group * shape.rows_per_group() + inside, std::min<int64_t>(tile.rows, shape.rows_per_group() - inside)};
   }
+
+  // Ok if no kernel with this tile can read or write out of bounds, whatever the arrays hold. What Pack makes passes;
+  // this is for weights from elsewhere. That a column occurs once in a panel is not checked beyond what order it has.
+  Status Validate() const;
+
+  // core/blob_layout.h
+  static constexpr BlobKind kBlobKind = BlobKind::kPacked;
+  template <class Self, class Fields>
+  static void ListFields(Self& self, Fields& fields);
+
+ private:
+  Status ValidateTile() const;
+  Status ValidatePanel(size_t panel) const;
+  Status ValidateColumn(size_t panel, uint64_t i, bool first) const;
 };
+
+template <class T>
+template <class Self, class Fields>
+void PackedWeights<T>::ListFields(Self& self, Fields& fields) {
+  fields.Scalar("rows", self.shape.rows);
+  fields.Scalar("columns", self.shape.columns);
+  fields.Scalar("groups", self.shape.groups);
+  fields.Scalar("merged_groups", self.merged_groups);
+  fields.Scalar("nnz", self.nnz);
+  fields.Scalar("packing", self.tile.packing);
+  fields.Scalar("tile_rows", self.tile.rows);
+  fields.Scalar("tile_height", self.tile.height);
+  fields.Scalar("tile_vectors", self.tile.vectors);
+  for (auto& axis : self.kernel) {
+    fields.Scalar("kernel", axis.kernel);
+    fields.Scalar("stride", axis.stride);
+    fields.Scalar("dilation", axis.dilation);
+  }
+  fields.Array("masks", self.tile.masks);
+  fields.Array("count", self.count);
+  fields.Array("column_begin", self.column_begin);
+  fields.Array("weight_begin", self.weight_begin);
+  fields.Array("column", self.column);
+  fields.Array("weight", self.weight);
+  fields.Array("row_order", self.row_order);
+  fields.Array("cells", self.cells);
+}
+
+template <class T>
+Status PackedWeights<T>::Validate() const {
+  LACUNA_RETURN_IF_ERROR(shape.Validate());
+  if (merged_groups < 1 || shape.columns % merged_groups != 0 || shape.rows_per_group() % merged_groups != 0) {
+    return Status::InvalidArgument("packed.merged_groups is %lld, must divide %lld rows of a group and %lld columns",
+                                   static_cast<long long>(merged_groups),
+                                   static_cast<long long>(shape.rows_per_group()),
+                                   static_cast<long long>(shape.columns));
+  }
+  LACUNA_RETURN_IF_ERROR(ValidateTile());
+  const auto length = [](const char* name, size_t size, uint64_t expected) {
+    if (size == expected) return Status();
+    return Status::InvalidArgument("packed.%s has %zu elements, must have %llu", name, size,
+                                   static_cast<unsigned long long>(expected));
+  };
+  LACUNA_RETURN_IF_ERROR(length("count", count.size(), uint64_t{panels()} * tile.masks.size()));
+  LACUNA_RETURN_IF_ERROR(length("column_begin", column_begin.size(), panels() + 1));
+  LACUNA_RETURN_IF_ERROR(length("weight_begin", weight_begin.size(), panels() + 1));
+  LACUNA_RETURN_IF_ERROR(length("cells", cells.size(), tile.packing == Packing::kPattern ? column.size() : 0));
+  if (column_begin[0] != 0 || weight_begin[0] != 0) {
+    return Status::InvalidArgument("packed.column_begin and weight_begin start at %llu and %llu, must start at 0",
+                                   static_cast<unsigned long long>(column_begin[0]),
+                                   static_cast<unsigned long long>(weight_begin[0]));
+  }
+  for (size_t panel = 0; panel < panels(); ++panel) LACUNA_RETURN_IF_ERROR(ValidatePanel(panel));
+  LACUNA_RETURN_IF_ERROR(length("column", column.size(), column_begin[panels()]));
+  LACUNA_RETURN_IF_ERROR(length("weight", weight.size(), weight_begin[panels()]));
+  if (nnz < 0 || fill() < 0) {
+    return Status::InvalidArgument("packed.nnz is %lld, must be in [0, %zu]", static_cast<long long>(nnz),
+                                   weight.size());
+  }
+  if (row_order.size() == 0) return Status();
+  LACUNA_RETURN_IF_ERROR(length("row_order", row_order.size(), static_cast<uint64_t>(shape.rows)));
+  const auto per_group = static_cast<size_t>(shape.rows_per_group());
+  for (size_t first = 0; first < row_order.size(); first += per_group) {
+    if (!IsPermutation({row_order.data() + first, per_group}, first)) {
+      return Status::InvalidArgument("packed.row_order[%zu] to [%zu] must be these row numbers, each once", first,
+                                     first + per_group - 1);
+    }
+  }
+  return Status();
+}
+
+template <class T>
+Status PackedWeights<T>::ValidateTile() const {
+  if (tile.packing != Packing::kPanel && tile.packing != Packing::kPattern) {
+    return Status::InvalidArgument("packed.tile.packing is %d, must be 0 or 1", static_cast<int>(tile.packing));
+  }
+  if (tile.rows < 1 || tile.rows > kMaxPanelRows || tile.vectors < 1 || tile.height < 1) {
+    return Status::InvalidArgument(
+        "packed.tile has %d rows, %d vectors and height %d, must have 1 to %d rows and at least 1 of the others",
+        tile.rows, tile.vectors, tile.height, kMaxPanelRows);
+  }
+  if (tile.masks.empty() || tile.masks.back() != FullMask(tile.rows)) {
+    return Status::InvalidArgument("packed.tile has %zu masks, must have at least one and end with that of all rows",
+                                   tile.masks.size());
+  }
+  for (size_t i = 0; i < tile.masks.size(); ++i) {
+    if (tile.masks[i] == 0 || tile.masks[i] > FullMask(tile.rows)) {
+      return Status::InvalidArgument("packed.tile.masks[%zu] is 0x%x, must be in [1, 0x%x]", i, unsigned{tile.masks[i]},
+                                     unsigned{FullMask(tile.rows)});
+    }
+  }
+  if (tile.packing == Packing::kPanel) return Status();
+  if (tile.rows != 1 || tile.masks.size() != 1) {
+    return Status::InvalidArgument("packed.tile has %d rows and %zu masks, the pattern kernel has one of each",
+                                   tile.rows, tile.masks.size());
+  }
+  Checked taps = 1;
+  for (const KernelAxis& axis : kernel) {
+    if (axis.kernel < 1 || axis.stride < 1 || axis.dilation < 1 || !(Checked(axis.kernel - 1) * axis.dilation).ok()) {
+      return Status::InvalidArgument(
+          "packed.kernel has an axis of %lld cells, stride %lld, dilation %lld, must be at least 1 and not overflow",
+          static_cast<long long>(axis.kernel), static_cast<long long>(axis.stride),
+          static_cast<long long>(axis.dilation));
+    }
+    taps = taps * axis.kernel;
+  }
+  if (!taps.ok() || shape.columns / merged_groups % taps.value() != 0) {
+    return Status::InvalidArgument("packed.kernel is %lld x %lld x %lld, must divide %lld columns",
+                                   static_cast<long long>(kernel[0].kernel), static_cast<long long>(kernel[1].kernel),
+                                   static_cast<long long>(kernel[2].kernel),
+                                   static_cast<long long>(shape.columns / merged_groups));
+  }
+  return Status();
+}
+
+// That the runs of a panel lie inside `column` and `weight` and end where the next panel begins.
+template <class T>
+Status PackedWeights<T>::ValidatePanel(size_t panel) const {
+  uint64_t column_at = column_begin[panel], weight_at = weight_begin[panel];  // in range: the panel before saw to it
+  for (size_t m = 0; m < tile.masks.size(); ++m) {
+    const uint64_t columns = count[panel * tile.masks.size() + m];
+    if (columns > column.size() - column_at) {
+      return Status::InvalidArgument("packed.count[%zu] is %llu, more than the columns that are left, %llu",
+                                     panel * tile.masks.size() + m, static_cast<unsigned long long>(columns),
+                                     static_cast<unsigned long long>(column.size() - column_at));
+    }
+    uint64_t weights = columns * static_cast<uint64_t>(std::popcount(tile.masks[m]));
+    if (tile.packing == Packing::kPattern) weights = 0;
+    for (uint64_t i = column_at; i < column_at + columns; ++i) {
+      LACUNA_RETURN_IF_ERROR(ValidateColumn(panel, i, i == column_at));
+      if (tile.packing == Packing::kPattern) weights += static_cast<uint64_t>(std::popcount(cells[i]));
+    }
+    if (weights > weight.size() - weight_at) {
+      return Status::InvalidArgument("packed.count[%zu] needs %llu weights, there are %llu left",
+                                     panel * tile.masks.size() + m, static_cast<unsigned long long>(weights),
+                                     static_cast<unsigned long long>(weight.size() - weight_at));
+    }
+    column_at += columns;
+    weight_at += weights;
+  }
+  if (column_begin[panel + 1] != column_at || weight_begin[panel + 1] != weight_at) {
+    return Status::InvalidArgument("packed.column_begin[%zu] and weight_begin are %llu and %llu, must be %llu and %llu",
+                                   panel + 1, static_cast<unsigned long long>(column_begin[panel + 1]),
+                                   static_cast<unsigned long long>(weight_begin[panel + 1]),
+                                   static_cast<unsigned long long>(column_at),
+                                   static_cast<unsigned long long>(weight_at));
+  }
+  return Status();
+}
+
+// Column i, the `first` under its mask or not: below the number of columns and, for the panel kernel, ascending. The
+// cells of a step must exist: cell j of a column of the convolution kernel has its input j * dilation rows below that
+// of cell 0, and the pattern kernel walks rows that are a stride apart.
+template <class T>
+Status PackedWeights<T>::ValidateColumn(size_t panel, uint64_t i, bool first) const {
+  const int64_t at = column[i];
+  if (at >= shape.columns || (tile.packing == Packing::kPanel && !first && at <= int64_t{column[i - 1]})) {
+    return Status::InvalidArgument(
+        "packed.column[%llu] is %lld, must be below %lld and ascend under a mask of panel %zu",
+        static_cast<unsigned long long>(i), static_cast<long long>(at), static_cast<long long>(shape.columns), panel);
+  }
+  if (tile.packing == Packing::kPanel) return Status();
+  const uint8_t kept = cells[i];
+  const int64_t cell = at / kernel[2].kernel % kernel[1].kernel;
+  const Checked below = Checked(std::bit_width(kept) - 1) * kernel[1].stride + cell * kernel[1].dilation;
+  const bool inside = below.ok() && below.value() <= (kernel[1].kernel - 1) * kernel[1].dilation;
+  if ((kept != 1 && kept != 3 && kept != 5 && kept != 7) || !inside) {
+    return Status::InvalidArgument(
+        "packed.cells[%llu] is %d, must be 1, 3, 5 or 7 and leave the step inside its kernel",
+        static_cast<unsigned long long>(i), int{kept});
+  }
+  return Status();
+}
 
 namespace pack {
 
@@ -131,12 +344,35 @@ struct PanelScratch {
   }
 };
 
+// The rows of every group in the order that the policy wants.
+template <class Reorder, class Weights>
+Result<Buffer<uint32_t>> OrderRows(const Weights& weights) {
+  const auto rows = static_cast<size_t>(weights.shape().rows);
+  LACUNA_ASSIGN_OR_RETURN(order, Buffer<uint32_t>::Make(rows));
+  std::iota(order.begin(), order.end(), 0u);
+  if constexpr (!Reorder::kIdentity) {
+    LACUNA_ASSIGN_OR_RETURN(lists, RowLists::Of(weights));
+    const auto per_group = static_cast<size_t>(weights.shape().rows_per_group());
+    for (size_t first = 0; first < rows; first += per_group) {
+      LACUNA_RETURN_IF_ERROR(Reorder::Order(lists, std::span(order.data() + first, per_group)));
+    }
+  }
+  return std::move(order);
+}
+
+inline bool IsIdentity(std::span<const uint32_t> order) {
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (order[i] != i) return false;
+  }
+  return true;
+}
+
 }  // namespace pack
 
-// The cost of `weights` on `tile`, in multiply-adds of one vector per vector of outputs. Up to 16 panels, evenly
-// spaced, stand for all.
+// The cost of `weights` on `tile`, in multiply-adds of one vector per vector of outputs, with rows in `order`
+// (pack::OrderRows). Up to 16 panels, evenly spaced, stand for all.
 template <class Weights>
-Result<double> PredictPanelCost(const Weights& weights, const TileInfo& tile) {
+Result<double> PredictPanelCost(const Weights& weights, const TileInfo& tile, std::span<const uint32_t> order) {
   using T = typename Weights::value_type;
   constexpr size_t kSample = 16;
   const MatrixShape& shape = weights.shape();
@@ -153,10 +389,7 @@ Result<double> PredictPanelCost(const Weights& weights, const TileInfo& tile) {
   for (size_t panel = 0; panel < panels; panel += step, ++sampled) {
     const size_t first = panel / per_group * rows_per_group + panel % per_group * static_cast<size_t>(tile.rows);
     const size_t end = (panel / per_group + 1) * rows_per_group;
-    uint32_t rows[kMaxPanelRows];
-    const size_t count = std::min(static_cast<size_t>(tile.rows), end - first);
-    std::iota(rows, rows + count, static_cast<uint32_t>(first));
-    scratch.LoadMasks(weights, {rows, count});
+    scratch.LoadMasks(weights, order.subspan(first, std::min(static_cast<size_t>(tile.rows), end - first)));
     uint64_t used[size_t{1} << 4] = {};  // one bit a listed mask; there are at most 255 (MaskCover)
     for (const RowMask column : scratch.mask) {
       if (column == 0) continue;
@@ -169,24 +402,17 @@ Result<double> PredictPanelCost(const Weights& weights, const TileInfo& tile) {
   return cost * static_cast<double>(panels) / static_cast<double>(sampled);
 }
 
-// Packs `weights` for kernels with `tile`, rows ordered by Reorder.
-template <class Reorder, class Weights>
-Result<PackedWeights<typename Weights::value_type>> Pack(const Weights& weights, const TileInfo& tile) {
+// Packs `weights` for kernels with `tile`, rows in `order`.
+template <class Weights>
+Result<PackedWeights<typename Weights::value_type>> Pack(const Weights& weights, const TileInfo& tile,
+                                                         Buffer<uint32_t> order) {
   using T = typename Weights::value_type;
   const MatrixShape& shape = weights.shape();
   PackedWeights<T> packed;
   packed.shape = shape;
   packed.tile = tile;
   packed.nnz = weights.nnz();
-  const auto rows = static_cast<size_t>(shape.rows), masks = tile.masks.size();
-  LACUNA_ASSIGN_OR_RETURN(order, Buffer<uint32_t>::Make(rows));
-  std::iota(order.begin(), order.end(), 0u);
-  if constexpr (!Reorder::kIdentity) {
-    LACUNA_ASSIGN_OR_RETURN(lists, RowLists::Of(weights));
-    const auto per_group = static_cast<size_t>(shape.rows_per_group());
-    for (size_t first = 0; first < rows; first += per_group)
-      Reorder::Order(lists, std::span(order.data() + first, per_group));
-  }
+  const size_t masks = tile.masks.size();
   LACUNA_ASSIGN_OR_RETURN(cover, pack::MaskCover::Make(tile));
   LACUNA_ASSIGN_OR_RETURN(scratch, pack::PanelScratch<T>::Make(tile, shape.columns));
   LACUNA_ASSIGN_OR_RETURN(count, Buffer<uint32_t>::Make(packed.panels() * masks));
@@ -242,8 +468,15 @@ Result<PackedWeights<typename Weights::value_type>> Pack(const Weights& weights,
   packed.weight_begin = std::move(weight_begin);
   packed.column = std::move(column);
   packed.weight = std::move(weight);
-  if constexpr (!Reorder::kIdentity) packed.row_order = std::move(order);
+  if (!pack::IsIdentity(order)) packed.row_order = std::move(order);
   return packed;
+}
+
+// The same, rows ordered by Reorder.
+template <class Reorder, class Weights>
+Result<PackedWeights<typename Weights::value_type>> Pack(const Weights& weights, const TileInfo& tile) {
+  LACUNA_ASSIGN_OR_RETURN(order, pack::OrderRows<Reorder>(weights));
+  return Pack(weights, tile, std::move(order));
 }
 
 }  // namespace lacuna

@@ -15,6 +15,7 @@ template <int kRegisters>
 struct DefaultTiles {
   // 16 registers: 12 accumulators, 3 loads, 1 broadcast.
   using Type = AnyOf<RegisterTile<4, 3, AllMasks<4>>>;
+  using Patterns = PatternTiles<PatternTile<12, 1>, PatternTile<7, 1>, PatternTile<4, 1>>;
 };
 template <>
 struct DefaultTiles<32> {
@@ -22,6 +23,9 @@ struct DefaultTiles<32> {
   // multiply-add. Half of 8 rows (scheme bcr) is worth its 70 kernels: 70 % of FMA peak against 54 % with masks of 4
   // rows x 6 vectors.
   using Type = AnyOf<RegisterTile<8, 3>, RegisterTile<8, 3, MasksOfSize<8, 4>>, RegisterTile<4, 6, AllMasks<4>>>;
+  // A vector wide and as high as images often are: 14 and its multiples. Wider tiles, 14 x 2 and 7 x 4, were 5 to 15 %
+  // slower on VGG-16 (conv2d_bench, pattern-8x), 28 x 1 no faster.
+  using Patterns = PatternTiles<PatternTile<14, 1>, PatternTile<7, 1>, PatternTile<4, 1>>;
 };
 
 // Bytes of the packed input tile. It shares L2 with the weights and outputs that stream past. With 1 MiB of L2, 576 KiB
@@ -39,10 +43,16 @@ inline constexpr size_t kPrefetchColumns = 4;
 // This many positions at the end of an image are computed one by one instead of as a vector.
 inline constexpr int64_t kFewPositions = 3;
 
+// A tile of the pattern kernel holds this many groups of a layer with small groups: enough work for the time it takes
+// to set up a tile, few enough to stay in L1 and L2.
+inline constexpr int64_t kMergedGroups = 32;
+
 // Cost model, in multiply-adds of one vector: estimates from where conv2d_bench vgg16 and resnet50 spend their time on
 // Zen 4, good enough to rank tiles. Not fitted.
-inline constexpr double kColumnCost = 1.0;        // loading a column's vector
+inline constexpr double kColumnCost = 2.0;        // loading a column's vector
 inline constexpr double kSegmentCost = 6.0;       // starting a run of columns under another mask, per kernel call
+inline constexpr double kStepCost = 0.9;          // a step of the pattern kernel, per vector: its load
+inline constexpr double kBlockCost = 5.0;         // a step of the pattern kernel, per call
 inline constexpr double kPackVectorCost = 6.0;    // copying one vector into the input tile
 inline constexpr double kPackRowCost = 10.0;      // starting a row of the input tile
 inline constexpr double kSpanCost = 6.0;          // starting a run of outputs at the store

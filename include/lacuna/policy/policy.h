@@ -19,11 +19,14 @@ namespace lacuna {
 //     template <class Target> using Tile = lacuna::RegisterTile<6, 4>;
 //   };
 //
-// Tile<Target> is a RegisterTile or AnyOf several; Target::kRegisters is the number of vector registers and
-// Target::kMaxLanes the floats of a vector. Values that do not change generated code are data members.
+// Tile<Target> is a RegisterTile or AnyOf several, Patterns<Target> the PatternTiles; Target::kRegisters is the number
+// of vector registers and Target::kMaxLanes the floats of a vector. Values that do not change generated code are data
+// members.
 struct DefaultPolicy {
   template <class Target>
   using Tile = typename DefaultTiles<Target::kRegisters>::Type;
+  template <class Target>
+  using Patterns = typename DefaultTiles<Target::kRegisters>::Patterns;
   using Reorder = KeepOrder;
   using Select = SelectByCostModel;
 
@@ -40,6 +43,7 @@ struct AnyTarget {
 template <class P>
 concept Policy = requires(const P& policy) {
   typename P::template Tile<AnyTarget>;
+  typename P::template Patterns<AnyTarget>;
   requires ReorderPolicy<typename P::Reorder>;
   requires SelectPolicy<typename P::Select>;
   { policy.input_tile_bytes } -> std::convertible_to<size_t>;

@@ -14,6 +14,7 @@ namespace lacuna {
 // Bit r of a row mask is set if row r of a panel takes part.
 using RowMask = uint16_t;
 inline constexpr int kMaxPanelRows = 16;
+inline constexpr int kMaxPatternHeight = 32;
 
 constexpr RowMask FullMask(int rows) { return static_cast<RowMask>((1u << rows) - 1u); }
 
@@ -68,15 +69,33 @@ struct RegisterTile {
 template <class... Tiles>
 struct AnyOf {};
 
+// The register tile of the pattern kernel: one output channel, kHeightCount rows of the output x kVectorCount vectors.
+// Takes kHeight * kVectors accumulators, three weights and an input.
+template <int kHeightCount, int kVectorCount>
+struct PatternTile {
+  static_assert(kHeightCount >= 1 && kHeightCount <= kMaxPatternHeight && kVectorCount >= 1);
+  static constexpr int kHeight = kHeightCount;
+  static constexpr int kVectors = kVectorCount;
+};
+
+// The pattern kernels of a policy; a layer is cut into blocks of any of them. None: the policy has no pattern kernel.
+template <class... Tiles>
+struct PatternTiles {};
+
+// What packed weights are laid out for.
+enum class Packing : uint8_t { kPanel, kPattern };
+
 // A tile as run-time data.
 struct TileInfo {
   int rows = 0;
   int vectors = 0;
   std::span<const RowMask> masks{};
+  Packing packing = Packing::kPanel;
+  int height = 1;  // rows of the output
 
-  // Packed weights fit every kernel with the same rows and masks, whatever its vectors.
+  // Packed weights fit every kernel with the same rows and masks, whatever its vectors and height.
   bool SamePacking(const TileInfo& other) const {
-    if (rows != other.rows || masks.size() != other.masks.size()) return false;
+    if (packing != other.packing || rows != other.rows || masks.size() != other.masks.size()) return false;
     for (size_t i = 0; i < masks.size(); ++i) {
       if (masks[i] != other.masks[i]) return false;
     }
@@ -86,8 +105,11 @@ struct TileInfo {
 
 template <class Tile>
 inline constexpr TileInfo kTileInfo = {Tile::kRows, Tile::kVectors, Tile::kMasks};
+template <int kHeight, int kVectors>
+inline constexpr TileInfo kTileInfo<PatternTile<kHeight, kVectors>> = {1, kVectors, OnlyFullMask<1>::kMasks,
+                                                                       Packing::kPattern, kHeight};
 
-// "8x3", or "8x3/71" for 71 masks.
+// "8x3", "8x3/71" for 71 masks, "pattern 7x4" (output rows x vectors) for a pattern tile.
 template <class Tile>
 inline constexpr auto kTileName = [] {
   std::array<char, 24> name{};
@@ -97,12 +119,16 @@ inline constexpr auto kTileName = [] {
     if (value >= 10) name[used++] = static_cast<char>('0' + value / 10 % 10);
     name[used++] = static_cast<char>('0' + value % 10);
   };
-  put(Tile::kRows);
+  constexpr TileInfo kInfo = kTileInfo<Tile>;
+  if (kInfo.packing == Packing::kPattern) {
+    for (const char c : {'p', 'a', 't', 't', 'e', 'r', 'n', ' '}) name[used++] = c;
+  }
+  put(kInfo.packing == Packing::kPattern ? kInfo.height : kInfo.rows);
   name[used++] = 'x';
-  put(Tile::kVectors);
-  if (Tile::kMasks.size() > 1) {
+  put(kInfo.vectors);
+  if (kInfo.masks.size() > 1) {
     name[used++] = '/';
-    put(static_cast<int>(Tile::kMasks.size()));
+    put(static_cast<int>(kInfo.masks.size()));
   }
   return name;
 }();

@@ -4,6 +4,7 @@
 #define LACUNA_PRUNE_SCHEME_H_
 
 #include "lacuna/core/status.h"
+#include "lacuna/format/block_grid.h"
 #include "lacuna/prune/bcr.h"
 
 #include <cmath>
@@ -17,51 +18,88 @@ namespace lacuna::prune {
 
 enum class SchemeKind : uint8_t {
   kDense,
-  kBcr,        // blocks of 8 rows x 16 columns: half the rows, 2 / rate of the columns
-  kBcrCol,     // blocks of 8 x 16: all rows, 1 / rate of the columns
-  kBcrKernel,  // blocks of 8 filters x 16 input channels: all filters, 1 / rate of the channels, with all taps
+  kUnstructured,  // single weights
+  kPattern,       // every kernel keeps one of 8 patterns of about 4 / 9 of its cells, and some kernels go
+  kBcr,           // blocks of 8 rows x 16 columns: half the rows, 2 / rate of the columns
+  kBcrCol,        // blocks of 8 x 16: all rows, 1 / rate of the columns
+  kBcrKernel,     // blocks of 8 filters x 16 input channels: all filters, 1 / rate of the channels, with all taps
+  kPunched,       // blocks of 8 filters x 4 channels: every kernel of a block keeps the same cells
+  kBlock,         // whole blocks of the OC x (IC * taps) matrix
+  kConnectivity,  // whole kernels
+  kFilter,        // whole output channels
 };
 
 struct SchemeName {
   SchemeKind kind;
-  const char* name;
+  const char* name;   // without the parameters
+  const char* shown;  // in messages
 };
 inline constexpr SchemeName kSchemeNames[] = {
-    {SchemeKind::kDense, "dense"},
-    {SchemeKind::kBcr, "bcr"},
-    {SchemeKind::kBcrCol, "bcr_col"},
-    {SchemeKind::kBcrKernel, "bcr_kernel"},
+    {SchemeKind::kDense, "dense", "dense"},
+    {SchemeKind::kUnstructured, "unstructured", "unstructured"},
+    {SchemeKind::kPattern, "pattern", "pattern, pattern_g4"},
+    {SchemeKind::kBcr, "bcr", "bcr"},
+    {SchemeKind::kBcrCol, "bcr_col", "bcr_col"},
+    {SchemeKind::kBcrKernel, "bcr_kernel", "bcr_kernel"},
+    {SchemeKind::kPunched, "punched", "punched"},
+    {SchemeKind::kBlock, "block", "block_8x1 (any block)"},
+    {SchemeKind::kConnectivity, "connectivity", "connectivity"},
+    {SchemeKind::kFilter, "filter", "filter"},
 };
 
 struct Scheme {
   SchemeKind kind = SchemeKind::kDense;
-  double rate = 1.0;  // dense weights / kept weights
+  double rate = 1.0;   // dense weights / kept weights
+  BlockShape block{};  // of kBlock
+  int64_t group = 1;   // of kPattern: neighbouring filters that share channels and patterns
 
   friend bool operator==(const Scheme&, const Scheme&) = default;
 
+  // "block_8x1", "pattern_g4", "bcr_col".
+  std::string KindName() const {
+    std::string name = kSchemeNames[static_cast<size_t>(kind)].name;
+    if (kind == SchemeKind::kBlock) name += "_" + std::to_string(block.rows) + "x" + std::to_string(block.columns);
+    if (kind == SchemeKind::kPattern && group != 1) name += "_g" + std::to_string(group);
+    return name;
+  }
   // "bcr_col-8x"; just "dense" for dense.
   std::string Name() const {
-    std::string name = kSchemeNames[static_cast<size_t>(kind)].name;
-    if (kind == SchemeKind::kDense) return name;
+    if (kind == SchemeKind::kDense) return KindName();
     char rate_text[32];
     std::snprintf(rate_text, sizeof(rate_text), "-%gx", rate);
-    return name + rate_text;
+    return KindName() + rate_text;
   }
 };
 
 // A larger rate would leave nothing of most layers.
 inline constexpr double kMaxRate = 10000.0;
 
-// The scheme called `kind` ("bcr_col") at `rate`.
+// The scheme called `kind` ("bcr_col", "block_8x1", "pattern_g4") at `rate`.
 inline Result<Scheme> MakeScheme(std::string_view kind, double rate) {
   if (!(rate >= 1.0 && rate <= kMaxRate)) {  // catches NaN
     return Status::InvalidArgument("rate is %g, must be in [1, %g]", rate, kMaxRate);
   }
-  for (const SchemeName& entry : kSchemeNames) {
-    if (kind == entry.name) return Scheme{entry.kind, entry.kind == SchemeKind::kDense ? 1.0 : rate};
+  Scheme scheme{.rate = rate};
+  // Parameters are at most 5 digits: "_g4" of a pattern, "_8x1" of a block.
+  const std::string text(kind.substr(0, 40));
+  int rows = 0, columns = 0, group = 0, used = 0;
+  if (std::sscanf(text.c_str(), "block_%5dx%5d%n", &rows, &columns, &used) == 2) {
+    scheme.kind = SchemeKind::kBlock;
+    scheme.block = {rows, columns};
+    LACUNA_RETURN_IF_ERROR(scheme.block.Validate());
+    if (scheme.KindName() == kind) return scheme;
+  } else if (std::sscanf(text.c_str(), "pattern_g%5d%n", &group, &used) == 1 && group > 1) {
+    scheme.kind = SchemeKind::kPattern;
+    scheme.group = group;
+    if (scheme.KindName() == kind) return scheme;
   }
   std::string known;
-  for (const SchemeName& entry : kSchemeNames) known += std::string(known.empty() ? "" : ", ") + entry.name;
+  for (const SchemeName& entry : kSchemeNames) {
+    if (kind == entry.name && entry.kind != SchemeKind::kBlock) {
+      return Scheme{.kind = entry.kind, .rate = entry.kind == SchemeKind::kDense ? 1.0 : rate};
+    }
+    known += std::string(known.empty() ? "" : ", ") + entry.shown;
+  }
   return Status::InvalidArgument("scheme is \"%.40s\", must be one of %s", std::string(kind).c_str(), known.c_str());
 }
 
@@ -77,7 +115,8 @@ inline Result<Scheme> ParseScheme(std::string_view name) {
   const std::string rate_text(name.substr(dash + 1));
   char* end = nullptr;
   const double rate = std::strtod(rate_text.c_str(), &end);
-  if (end == rate_text.c_str() || std::string_view(end) != "x") {
+  const bool hexadecimal = rate_text.find('x') + 1 < rate_text.size();
+  if (end == rate_text.c_str() || std::string_view(end) != "x" || hexadecimal) {
     return Status::InvalidArgument("scheme \"%.40s\" has the rate \"%.20s\", must be a number and \"x\", as in \"8x\"",
                                    std::string(name).c_str(), rate_text.c_str());
   }
@@ -95,7 +134,7 @@ inline Result<BcrSpec> BcrSpecOf(const Scheme& scheme, int64_t taps) {
     case SchemeKind::kBcrCol: return BcrSpec{.rows = 8, .columns = 16, .column_keep = 1.0 / scheme.rate};
     case SchemeKind::kBcrKernel:
       return BcrSpec{.rows = 8, .columns = 16 * taps, .column_group = taps, .column_keep = 1.0 / scheme.rate};
-    case SchemeKind::kDense: break;
+    default: break;
   }
   return Status::InvalidArgument("scheme \"%s\" has no BCR blocks", scheme.Name().c_str());
 }

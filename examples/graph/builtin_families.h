@@ -1,0 +1,20 @@
+// The families of built-in networks, one source file each; builtin.h has their sources.
+
+#ifndef LACUNA_EXAMPLES_GRAPH_BUILTIN_FAMILIES_H_
+#define LACUNA_EXAMPLES_GRAPH_BUILTIN_FAMILIES_H_
+
+#include <cstdint>
+
+#include "graph/graph.h"
+
+namespace graph {
+
+Graph Vgg16(int64_t batch, uint64_t seed);
+Graph Resnet18(int64_t batch, uint64_t seed);
+Graph Resnet50(int64_t batch, uint64_t seed);
+Graph MobilenetV2(int64_t batch, uint64_t seed);
+Graph Yolov4Tiny(int64_t batch, uint64_t seed);
+
+}  // namespace graph
+
+#endif  // LACUNA_EXAMPLES_GRAPH_BUILTIN_FAMILIES_H_

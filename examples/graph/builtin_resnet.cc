@@ -1,0 +1,55 @@
+// ResNet: residual blocks of 3x3 convolutions (18) or of 1x1, 3x3 and 1x1 convolutions (50) in four stages.
+
+#include "graph/builtin_families.h"
+#include "graph/network_builder.h"
+
+namespace graph {
+namespace {
+
+struct Layout {
+  const char* name;
+  bool bottleneck;
+  int blocks[4];  // of the stages of width 64, 128, 256 and 512
+};
+constexpr Layout kResnet18 = {"resnet18", false, {2, 2, 2, 2}};
+constexpr Layout kResnet50 = {"resnet50", true, {3, 4, 6, 3}};
+
+constexpr int64_t kExpansion = 4;  // channels of a bottleneck's output / its width
+
+// What is added to the shortcut.
+std::string Branch(NetworkBuilder& net, const Layout& layout, const std::string& name, const std::string& x,
+                   int64_t width, int64_t stride) {
+  if (!layout.bottleneck) {
+    const std::string y = net.Relu(net.Conv(name + "_2a", x, width, {.kernel = 3, .stride = stride}));
+    return net.Conv(name + "_2b", y, width, {.kernel = 3});
+  }
+  std::string y = net.Relu(net.Conv(name + "_2a", x, width));
+  y = net.Relu(net.Conv(name + "_2b", y, width, {.kernel = 3, .stride = stride}));
+  return net.Conv(name + "_2c", y, kExpansion * width);
+}
+
+Graph Resnet(const Layout& layout, int64_t batch, uint64_t seed) {
+  NetworkBuilder net(layout.name, batch, 224, seed);
+  std::string x = net.Relu(net.Conv("conv1", "image", 64, {.kernel = 7, .stride = 2}));
+  x = net.MaxPool("pool1", x, 3, 2, 1);
+  for (int stage = 0; stage < 4; ++stage) {
+    const int64_t width = int64_t{64} << stage;
+    const int64_t channels = layout.bottleneck ? kExpansion * width : width;
+    for (int i = 0; i < layout.blocks[stage]; ++i) {
+      const std::string name = "res" + std::to_string(stage + 2) + static_cast<char>('a' + i);
+      const int64_t stride = stage > 0 && i == 0 ? 2 : 1;
+      const bool projects = net.Channels(x) != channels || stride != 1;
+      const std::string shortcut = projects ? net.Conv(name + "_branch1", x, channels, {.stride = stride}) : x;
+      x = net.Relu(net.Add(name, Branch(net, layout, name, x, width, stride), shortcut));
+    }
+  }
+  x = net.Dense("fc", net.Flatten(net.GlobalAveragePool(x)), net.Channels(x), 1000);
+  return net.Finish({net.Softmax(x)});
+}
+
+}  // namespace
+
+Graph Resnet18(int64_t batch, uint64_t seed) { return Resnet(kResnet18, batch, seed); }
+Graph Resnet50(int64_t batch, uint64_t seed) { return Resnet(kResnet50, batch, seed); }
+
+}  // namespace graph

@@ -1,0 +1,114 @@
+#include "graph/network_builder.h"
+
+#include <cmath>
+#include <utility>
+
+#include "graph/builtin.h"
+
+namespace graph {
+
+NetworkBuilder::NetworkBuilder(std::string name, int64_t batch, int64_t side, uint64_t seed) : seed_(seed) {
+  graph_.name = std::move(name);
+  graph_.inputs.push_back({"image", {batch, 3, side, side}});
+  channels_["image"] = 3;
+}
+
+std::string NetworkBuilder::Conv(const std::string& name, const std::string& x, int64_t filters, const ConvSpec& spec) {
+  AddWeights(name, {filters, Channels(x) / spec.groups, spec.kernel, spec.kernel});
+  return AddNode(name, "Conv", {x, name + ".weight", name + ".bias"}, filters,
+                 {{"kernel_shape", Shape(2, spec.kernel)},
+                  {"strides", Shape(2, spec.stride)},
+                  {"pads", Shape(4, spec.kernel / 2)},
+                  {"group", spec.groups}});
+}
+
+std::string NetworkBuilder::Dense(const std::string& name, const std::string& x, int64_t in, int64_t out) {
+  AddWeights(name, {out, in});
+  return AddNode(name, "Gemm", {x, name + ".weight", name + ".bias"}, out, {{"transB", int64_t{1}}});
+}
+
+std::string NetworkBuilder::Relu(const std::string& x) { return AddNode(x + ".relu", "Relu", {x}, Channels(x)); }
+
+std::string NetworkBuilder::Relu6(const std::string& x) {
+  return AddNode(x + ".relu6", "Clip", {x, Constant("relu6.min", {}, {0.0f}), Constant("relu6.max", {}, {6.0f})},
+                 Channels(x));
+}
+
+std::string NetworkBuilder::LeakyRelu(const std::string& x, float slope) {
+  return AddNode(x + ".leaky", "LeakyRelu", {x}, Channels(x), {{"alpha", slope}});
+}
+
+std::string NetworkBuilder::Add(const std::string& name, const std::string& a, const std::string& b) {
+  return AddNode(name, "Add", {a, b}, Channels(a));
+}
+
+std::string NetworkBuilder::Concat(const std::string& name, const std::string& a, const std::string& b) {
+  return AddNode(name, "Concat", {a, b}, Channels(a) + Channels(b), {{"axis", int64_t{1}}});
+}
+
+std::string NetworkBuilder::SecondHalf(const std::string& x) {
+  const std::string name = x + ".half";
+  const int64_t channels = Channels(x);
+  return AddNode(
+      name, "Slice",
+      {x, Integer(name + ".start", channels / 2), Integer(name + ".end", channels), Integer("channel_axis", 1)},
+      channels - channels / 2);
+}
+
+std::string NetworkBuilder::Upsample2x(const std::string& x) {
+  return AddNode(
+      x + ".2x", "Resize", {x, "", Constant("scales2x", {4}, {1.0f, 1.0f, 2.0f, 2.0f})}, Channels(x),
+      {{"coordinate_transformation_mode", std::string("asymmetric")}, {"nearest_mode", std::string("floor")}});
+}
+
+std::string NetworkBuilder::MaxPool(const std::string& name, const std::string& x, int64_t kernel, int64_t stride,
+                                    int64_t pad) {
+  return AddNode(name, "MaxPool", {x}, Channels(x),
+                 {{"kernel_shape", Shape(2, kernel)}, {"strides", Shape(2, stride)}, {"pads", Shape(4, pad)}});
+}
+
+std::string NetworkBuilder::GlobalAveragePool(const std::string& x) {
+  return AddNode("pool", "GlobalAveragePool", {x}, Channels(x));
+}
+
+std::string NetworkBuilder::Flatten(const std::string& x) { return AddNode("flatten", "Flatten", {x}, Channels(x)); }
+
+std::string NetworkBuilder::Softmax(const std::string& x) {
+  return AddNode("probabilities", "Softmax", {x}, Channels(x));
+}
+
+Graph NetworkBuilder::Finish(std::vector<std::string> outputs) {
+  graph_.outputs = std::move(outputs);
+  return std::move(graph_);
+}
+
+std::string NetworkBuilder::AddNode(const std::string& name, const std::string& op, std::vector<std::string> inputs,
+                                    int64_t channels, std::map<std::string, Attribute> attributes) {
+  graph_.nodes.push_back({name, op, std::move(inputs), {name}, std::move(attributes)});
+  channels_[name] = channels;
+  return name;
+}
+
+void NetworkBuilder::AddWeights(const std::string& name, const Shape& shape) {
+  Tensor& weights = graph_.initializers[name + ".weight"];
+  weights.shape = shape;
+  weights.floats.resize(static_cast<size_t>(Elements(shape)));
+  const int64_t depth = Elements(shape) / shape[0];
+  FillGaussian(weights.floats, std::sqrt(2.0f / static_cast<float>(depth)), seed_++);
+  Tensor& bias = graph_.initializers[name + ".bias"];
+  bias.shape = {shape[0]};
+  bias.floats.resize(static_cast<size_t>(shape[0]));
+  FillGaussian(bias.floats, 0.01f, seed_++);
+}
+
+std::string NetworkBuilder::Constant(const std::string& name, const Shape& shape, std::vector<float> values) {
+  graph_.initializers[name] = {ElementType::kFloat, shape, std::move(values), {}};
+  return name;
+}
+
+std::string NetworkBuilder::Integer(const std::string& name, int64_t value) {
+  graph_.initializers[name] = {ElementType::kInteger, {1}, {}, {value}};
+  return name;
+}
+
+}  // namespace graph

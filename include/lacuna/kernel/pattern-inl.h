@@ -1,0 +1,106 @@
+// The pattern micro-kernel: one output channel, rows of the output that share loads of input rows. For kernels whose
+// kept cells differ from filter to filter (patterns, unstructured weights) and for depthwise layers. Compiled once per
+// SIMD target.
+
+#include "lacuna/kernel/panel-inl.h"
+#include "lacuna/kernel/table.h"
+#include "lacuna/policy/tile.h"
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#if defined(LACUNA_KERNEL_PATTERN_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LACUNA_KERNEL_PATTERN_INL_H_
+#undef LACUNA_KERNEL_PATTERN_INL_H_
+#else
+#define LACUNA_KERNEL_PATTERN_INL_H_
+#endif
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lacuna {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// One step: the cells kCells of a kernel column. Every input row is loaded once and feeds all the output rows that need
+// it (load redundancy elimination at kernel level, PatDNN, ASPLOS 2020). `weight` is advanced past the step's.
+template <unsigned kCells, int kHeight, int kWidth, class D, class V = hn::Vec<D>>
+HWY_INLINE void AccumulateStep(D d, const float* HWY_RESTRICT x, size_t pitch, const float* HWY_RESTRICT& weight,
+                               V (&acc)[kHeight][kWidth]) {
+  constexpr int kSpan = std::bit_width(kCells);
+  const size_t lanes = hn::Lanes(d);
+  V w[3];
+  HWY_UNROLL(3)
+  for (int i = 0; i < kSpan; ++i) {
+    if (kCells >> i & 1) w[i] = hn::Set(d, *weight++);
+  }
+  HWY_UNROLL(34)
+  for (int row = 0; row < kHeight + kSpan - 1; ++row) {
+    HWY_UNROLL(8)
+    for (int v = 0; v < kWidth; ++v) {
+      const V in = hn::LoadU(d, x + static_cast<size_t>(row) * pitch + static_cast<size_t>(v) * lanes);
+      HWY_UNROLL(3)
+      for (int i = 0; i < kSpan; ++i) {
+        const int h = row - i;
+        if ((kCells >> i & 1) != 0 && h >= 0 && h < kHeight) acc[h][v] = hn::MulAdd(w[i], in, acc[h][v]);
+      }
+    }
+  }
+}
+
+// See PanelArgs. Registers: kHeight * kWidth accumulators, three weights, one input. A switch per step costs little:
+// steps of equal cells follow each other (pack/pattern.h), so the branch is predicted; loops over compile-time patterns
+// instead of steps were no faster (0.45 to 0.58 of FMA peak both, 8 patterns of 4 cells on Zen 4).
+template <int kHeight, int kWidth>
+HWY_NOINLINE void RunPattern(const PanelArgs& args) {
+  const hn::ScalableTag<float> d;
+  using V = hn::Vec<decltype(d)>;
+  const size_t lanes = hn::Lanes(d);
+  V acc[kHeight][kWidth];
+  HWY_UNROLL(32)
+  for (int h = 0; h < kHeight; ++h) {
+    HWY_UNROLL(8)
+    for (int v = 0; v < kWidth; ++v) acc[h][v] = hn::Set(d, args.bias[0]);
+  }
+  const float* HWY_RESTRICT weight = args.weight;
+  const auto pitch = static_cast<size_t>(args.pitch);
+  const uint32_t count = args.count[0];
+  for (uint32_t i = 0; i < count; ++i) {
+    const float* x = args.x + args.offset[i];
+    switch (args.cells[i]) {
+      case 1: AccumulateStep<1, kHeight, kWidth>(d, x, pitch, weight, acc); break;
+      case 3: AccumulateStep<3, kHeight, kWidth>(d, x, pitch, weight, acc); break;
+      case 5: AccumulateStep<5, kHeight, kWidth>(d, x, pitch, weight, acc); break;
+      default: AccumulateStep<7, kHeight, kWidth>(d, x, pitch, weight, acc); break;
+    }
+  }
+  if (args.direct != nullptr) return StoreDirect(d, *args.direct, acc);
+  HWY_UNROLL(32)
+  for (int h = 0; h < kHeight; ++h) {
+    HWY_UNROLL(8)
+    for (int v = 0; v < kWidth; ++v) hn::Store(acc[h][v], d, args.acc + static_cast<size_t>(h * kWidth + v) * lanes);
+  }
+}
+
+template <class Tile>
+constexpr PanelKernel MakePatternKernel() {
+  return {
+      kTileInfo<Tile>, kTileName<Tile>.data(), {Tile::kVectors}, {&RunPattern<Tile::kHeight, Tile::kVectors>}, nullptr};
+}
+
+// The list of a policy's pattern tiles as an array of kernels.
+template <class Tiles>
+struct PatternKernels;
+template <class... Tiles>
+struct PatternKernels<PatternTiles<Tiles...>> {
+  static constexpr std::array<PanelKernel, sizeof...(Tiles)> kKernels = {MakePatternKernel<Tiles>()...};
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lacuna
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
