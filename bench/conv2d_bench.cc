@@ -1,5 +1,5 @@
-// 2-D convolution, one image, planar activations in lacuna, whatever they prefer in the peers: op `conv2d`, and
-// `depthwise` for layers whose every channel is a group.
+// 2-D convolution, one image: op `conv2d`, with planar activations in lacuna, and `depthwise` for layers whose every
+// channel is a group, with channels-last ones. Peers take what they prefer.
 
 #include "lacuna_engine.h"
 #include "peers/peers.h"
@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
       {.description = "2-D convolutions of real networks.",
        .ops = {{"conv2d", Op::kConv2d, /*channels_last=*/false},
                // One filter a channel: all that can go are cells.
-               {"depthwise", Op::kDepthwise, /*channels_last=*/false, {"dense", "pattern-2.25x"}}},
+               {"depthwise", Op::kDepthwise, /*channels_last=*/true, {"dense", "pattern-2.25x"}}},
        .schemes = {"dense", "bcr_col-8x", "bcr-8x", "bcr_kernel-8x"},
        .lacuna = &lacuna::bench::LacunaConvolutions,
        .peers = &Peers},

@@ -102,6 +102,13 @@ class LacunaEngine : public Engine {
     return engine;
   }
 
+  // With planar activations, whatever the problem says.
+  static Result<EnginePointer> MakePlanar(const Problem& problem, const Settings& settings, const EngineInfo& info) {
+    Problem planar = problem;
+    planar.channels_last = false;
+    return Make(planar, settings, info);
+  }
+
   void Run() override { static_cast<void>(TryRun().ok()); }
   void CopyOutput(std::span<float> planar) const override { y_.CopyTo(planar); }
   std::string Detail() const override { return plan_.Explain().ToString(); }
@@ -147,6 +154,9 @@ struct PatternPolicy : DefaultPolicy {
 struct PanelPolicy : DefaultPolicy {
   using Select = SelectKernel<false>;
 };
+struct KeepPolicy : DefaultPolicy {
+  using Reorder = KeepOrder;
+};
 struct ReorderPolicy : DefaultPolicy {
   using Reorder = GroupSimilarRows;
 };
@@ -172,8 +182,10 @@ std::vector<EngineInfo> EnginesOf(EngineInfo info, const Options& options) {
   };
   add("pattern", "lacuna_pattern", &LacunaEngine<Operation, PatternPolicy>::Make, false);
   add("panel", "lacuna_panel", &LacunaEngine<Operation, PanelPolicy>::Make, false);
+  add("keep", "lacuna_keep", &LacunaEngine<Operation, KeepPolicy>::Make, false);
   add("reorder", "lacuna_reorder", &LacunaEngine<Operation, ReorderPolicy>::Make, false);
   add("nhwc", "lacuna_nhwc", &LacunaEngine<Operation>::Make, true);
+  add("planar", "lacuna_planar", &LacunaEngine<Operation>::MakePlanar, false);
   return engines;
 }
 
@@ -181,8 +193,7 @@ std::vector<EngineInfo> EnginesOf(EngineInfo info, const Options& options) {
 
 std::vector<EngineInfo> LacunaConvolutions(const Options& options) {
   return EnginesOf<ConvolutionOperation>(
-      {.name = "lacuna", .pruned = true, .supports = [](const Problem& problem) { return !problem.channels_last; }},
-      options);
+      {.name = "lacuna", .pruned = true, .supports = [](const Problem&) { return true; }}, options);
 }
 
 std::vector<EngineInfo> LacunaGemms(const Options& options) {

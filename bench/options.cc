@@ -13,11 +13,13 @@ int ParseOptions(const std::string& description, int& argc, char**& argv, Option
   app.add_option("--threads", options.threads, "also measure lacuna with so many threads")->check(CLI::Range(1, 1024));
   app.add_option("--schemes", options.schemes, "schemes and rates, e.g. dense,bcr_col-8x,bcr-4x")->delimiter(',');
   app.add_option("--peers", options.peers, "engines to compare with (default: all that were built in)")->delimiter(',');
-  app.add_option("--variants", options.variants,
-                 "also measure lacuna with one decision changed: its pattern or panel kernel forced, rows reordered, "
-                 "channels-last activations")
+  app.add_option(
+         "--variants", options.variants,
+         "also measure lacuna with one decision changed: its pattern or panel kernel forced, rows never or always "
+         "reordered, "
+         "channels-last or planar activations")
       ->delimiter(',')
-      ->check(CLI::IsMember({"pattern", "panel", "reorder", "nhwc"}));
+      ->check(CLI::IsMember({"pattern", "panel", "keep", "reorder", "nhwc", "planar"}));
   app.add_flag("--no-peers", options.no_peers, "measure lacuna alone");
   app.add_option("--seconds", options.seconds, "time budget of a layer, all engines together")
       ->check(CLI::PositiveNumber);

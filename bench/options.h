@@ -13,7 +13,7 @@ struct Options {
   int threads = 1;
   std::vector<std::string> schemes;   // empty: the program's own list
   std::vector<std::string> peers;     // empty: all
-  std::vector<std::string> variants;  // of lacuna: pattern, panel, reorder, nhwc
+  std::vector<std::string> variants;  // of lacuna: pattern, panel, keep, reorder, nhwc, planar
   double seconds = 2.0;               // time budget of a layer, all its engines together
   bool smoke = false;
   bool verbose = false;

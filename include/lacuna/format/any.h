@@ -3,6 +3,8 @@
 #ifndef LACUNA_FORMAT_ANY_H_
 #define LACUNA_FORMAT_ANY_H_
 
+#include "lacuna/core/blob.h"
+#include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/bcr.h"
 #include "lacuna/format/block.h"
@@ -13,6 +15,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -28,6 +32,20 @@ class AnyWeights {
   // Implicit on purpose: every format is an AnyWeights.
   template <class Weights>
   requires std::is_constructible_v<Variant, Weights&&> AnyWeights(Weights weights) : format_(std::move(weights)) {}
+
+  // The weights of a blob of any format, used in place; see View in core/blob.h.
+  static Result<AnyWeights> View(std::span<const std::byte> bytes) {
+    LACUNA_ASSIGN_OR_RETURN(kind, PeekKind(bytes));
+    switch (kind) {
+      case BlobKind::kDense: return ViewAs<DenseWeights<T>>(bytes);
+      case BlobKind::kBcr: return ViewAs<BcrWeights<T>>(bytes);
+      case BlobKind::kBlock: return ViewAs<BlockWeights<T>>(bytes);
+      case BlobKind::kCsr: return ViewAs<CsrWeights<T>>(bytes);
+      case BlobKind::kPattern: return ViewAs<PatternWeights<T>>(bytes);
+      default: break;
+    }
+    return Status::InvalidArgument("blob holds %s weights, must hold a format", BlobKindName(kind));
+  }
 
   // f(weights) with the format that is held.
   template <class F>
@@ -57,8 +75,20 @@ class AnyWeights {
   }
 
  private:
+  template <class Format>
+  static Result<AnyWeights> ViewAs(std::span<const std::byte> bytes) {
+    LACUNA_ASSIGN_OR_RETURN(weights, lacuna::View<Format>(bytes));
+    return AnyWeights(std::move(weights));
+  }
+
   Variant format_;
 };
+
+// The blob of the format that is held.
+template <class T>
+Result<Buffer<std::byte>> Serialize(const AnyWeights<T>& weights) {
+  return weights.Visit([](const auto& format) { return Serialize(format); });
+}
 
 }  // namespace lacuna
 

@@ -1,5 +1,6 @@
 // The kernels of a policy on the SIMD target being compiled.
 
+#include "lacuna/kernel/depthwise-inl.h"
 #include "lacuna/kernel/input-inl.h"
 #include "lacuna/kernel/panel-inl.h"
 #include "lacuna/kernel/pattern-inl.h"
@@ -29,7 +30,8 @@ const KernelTable& Kernels() {
                                     PanelKernels<typename P::template Tile<Target>>::kKernels,
                                     PatternKernels<typename P::template Patterns<Target>>::kKernels,
                                     &PackInput,
-                                    &StoreOutput};
+                                    &StoreOutput,
+                                    &RunDepthwise};
   return table;
 }
 

@@ -12,9 +12,31 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 namespace lacuna {
+
+// Activations that are min(max(v, low), high): none and relu are with infinite bounds.
+struct ClampRange {
+  bool is_clamp = false;  // else the bounds mean nothing
+  float low = -std::numeric_limits<float>::infinity();
+  float high = std::numeric_limits<float>::infinity();
+
+  static ClampRange Of(const Epilogue& epilogue) {
+    ClampRange range;
+    switch (epilogue.activation) {
+      case Activation::kNone: range.is_clamp = true; break;
+      case Activation::kRelu:
+        range.is_clamp = true;
+        range.low = 0.0f;
+        break;
+      case Activation::kClamp: return {true, epilogue.low, epilogue.high};
+      default: break;
+    }
+    return range;
+  }
+};
 
 // Where a kernel call may write its rows itself: outputs are contiguous and the activation is a clamp (none and relu
 // are clamps with infinite bounds).
@@ -88,6 +110,30 @@ struct StoreArgs {
 };
 using StoreFn = void (*)(const StoreArgs& args);
 
+// One row of a depthwise layer's output, channels innermost in memory everywhere: y[o][c] = epilogue(bias[c] + sum over
+// the taps (d, h) of `rows` and w of weight(c, d, h, w) * x[d][h][o * stride + w * dilation - pad][c]), `width` being
+// the axis of o and w. Taps that fall beside the row are left out, rows that do are not among `rows`. Nothing is read
+// or written beyond the `channels` and the columns of `width`. y may be the residual.
+struct DepthwiseArgs {
+  const float* x;         // the first of the rows of taps: column 0, channel 0
+  const float* weight;    // of that row. [channels / lanes][taps][lanes], the last block of channels padded
+  const float* bias;      // [channels]
+  float* y;               // column 0, channel 0
+  const float* residual;  // or null
+  int64_t channels;
+  int64_t taps;                                 // of a channel, in all rows
+  std::array<int64_t, 2> rows;                  // taps along depth and height
+  std::array<int64_t, 2> x_row;                 // from one to the next, in x
+  std::array<int64_t, 2> tap_row;               // in taps
+  int64_t x_column, y_column, residual_column;  // strides
+  const TileAxis* width;
+  const Epilogue* epilogue;
+  ClampRange clamp;
+  const float* ahead;  // the first of rows_ahead input rows that calls to come will read, or null: fetched into L2
+  int64_t rows_ahead, row_ahead;  // how many, and from one to the next
+};
+using DepthwiseFn = void (*)(const DepthwiseArgs& args);
+
 struct KernelTable {
   int64_t target;  // Highway's bit
   size_t lanes;    // floats of a vector
@@ -95,6 +141,7 @@ struct KernelTable {
   std::span<const PanelKernel> patterns;  // of one width each
   PackInputFn pack_input;
   StoreFn store;
+  DepthwiseFn depthwise;
 };
 
 }  // namespace lacuna

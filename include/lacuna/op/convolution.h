@@ -9,6 +9,7 @@
 #include "lacuna/core/status.h"
 #include "lacuna/core/view.h"
 #include "lacuna/format/matrix_shape.h"
+#include "lacuna/op/depthwise_plan.h"
 #include "lacuna/op/explain.h"
 #include "lacuna/op/pack_for.h"
 #include "lacuna/op/panel_plan.h"
@@ -16,6 +17,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -58,8 +60,9 @@ class Convolution {
   size_t WorkspaceBytes(size_t threads) const { return plan_.WorkspaceBytes(threads); }
 
   // y = activation(convolution(x) + bias + residual), ConvShape has the formula. Axes are (batch, channel, spatial...);
-  // planar and channels-last views are served alike. x and y must not overlap. Fails if an extent or the workspace does
-  // not fit; no memory is allocated. Results are bit-identical for any number of threads.
+  // planar and channels-last views are served alike, but for depthwise layers: where the channel stride of x, y and
+  // residual is 1 they have a kernel of their own, which needs no workspace. x and y must not overlap. Fails if an
+  // extent or the workspace does not fit; no memory is allocated. Results are bit-identical for any number of threads.
   template <Executor E = const SerialExecutor>
   Status Run(const ConstView& x, const View& y, const RunArgs<kRank>& args, E&& executor = SerialExecutor{}) const {
     LACUNA_RETURN_IF_ERROR(CheckView("x", x, shape_.input_tensor()));
@@ -69,13 +72,19 @@ class Convolution {
       LACUNA_RETURN_IF_ERROR(CheckView("args.residual", args.residual, shape_.output_tensor()));
       residual = op::ToActivations<const float, kRank + 2>(args.residual);
     }
-    return plan_.Run(op::ToActivations<const float, kRank + 2>(x), op::ToActivations<float, kRank + 2>(y), residual,
-                     shape_.batch, shape_.output(kRank - 1), args.workspace, executor);
+    const auto from = op::ToActivations<const float, kRank + 2>(x);
+    const auto to = op::ToActivations<float, kRank + 2>(y);
+    if (depthwise_ && DepthwisePlan::Takes(from, to, residual)) {
+      depthwise_->Run(from, to, residual, shape_.batch, executor);
+      return Status();
+    }
+    return plan_.Run(from, to, residual, shape_.batch, shape_.output(kRank - 1), args.workspace, executor);
   }
 
   Explanation Explain() const {
     Explanation explanation = plan_.Explain();
     choice_.AddTo(explanation);
+    if (depthwise_) depthwise_->AddTo(explanation);
     return explanation;
   }
 
@@ -104,7 +113,12 @@ class Convolution {
     geometry.channels_per_group = shape.channels_per_group() * choice.weights->merged_groups;
     LACUNA_ASSIGN_OR_RETURN(plan,
                             PanelPlan::Make(kernels, choice.weights, geometry, epilogue, policy.input_tile_bytes));
-    return Convolution(shape, std::move(choice), std::move(plan));
+    Convolution convolution(shape, std::move(choice), std::move(plan));
+    if (shape.in_channels == shape.groups && shape.out_channels == shape.groups && shape.groups > 1) {
+      LACUNA_ASSIGN_OR_RETURN(depthwise, DepthwisePlan::Make(kernels, weights, shape.groups, geometry, epilogue));
+      convolution.depthwise_ = std::move(depthwise);
+    }
+    return convolution;
   }
 
  private:
@@ -132,6 +146,7 @@ class Convolution {
   ConvShape<kRank> shape_;
   PackedChoice choice_;
   PanelPlan plan_;
+  std::optional<DepthwisePlan> depthwise_;  // of a depthwise layer: for activations with channels innermost
 };
 
 }  // namespace lacuna

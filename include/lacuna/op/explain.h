@@ -20,7 +20,8 @@ struct Explanation {
   };
 
   const char* algorithm = "";
-  const char* tile = "";  // the register tile, rows x vectors / masks
+  const char* channels_last = "";  // where activations with channels innermost have an algorithm of their own
+  const char* tile = "";           // the register tile, rows x vectors / masks
   std::array<Option, 8> options{};
   size_t option_count = 0;
   int64_t target = 0;  // Highway's bit
@@ -38,9 +39,11 @@ struct Explanation {
     char text[640];
     std::snprintf(
         text, sizeof(text),
-        "%s on %s (%zu lanes): weights %lld x %lld in %lld group(s), %lld stored (%.2f %%), %lld filled in, %zu bytes "
+        "%s%s%s on %s (%zu lanes): weights %lld x %lld in %lld group(s), %lld stored (%.2f %%), %lld filled in, %zu "
+        "bytes "
         "packed; register tile %s; input tile of %lld x %lld x %lld outputs, %lld x %lld x %lld of them, %zu bytes%s",
-        algorithm, hwy::TargetName(target), lanes, static_cast<long long>(rows), static_cast<long long>(columns),
+        algorithm, *channels_last == '\0' ? "" : ", of channels-last activations ", channels_last,
+        hwy::TargetName(target), lanes, static_cast<long long>(rows), static_cast<long long>(columns),
         static_cast<long long>(groups), static_cast<long long>(nnz),
         100.0 * static_cast<double>(nnz) / (static_cast<double>(rows) * static_cast<double>(columns)),
         static_cast<long long>(fill), packed_bytes, tile, static_cast<long long>(tile_extent[0]),

@@ -59,6 +59,14 @@ inline double PatternWaste(const KernelTable& kernels, const LayerGeometry& laye
   return vectors * static_cast<double>(kernels.lanes) / static_cast<double>(layer.output[1] * layer.output[2]);
 }
 
+// What a layer's groups cost beyond their multiply-adds, per vector of outputs like them, where `merged` of them share
+// an input tile. The panel kernel merges none: it must not win a depthwise layer because the pattern kernel wastes much
+// of its vectors on a small image.
+inline double GroupsCost(const KernelTable& kernels, const LayerGeometry& layer, int64_t groups, int64_t merged) {
+  const double outputs = static_cast<double>(layer.output[0]) * static_cast<double>(layer.output[1] * layer.output[2]);
+  return static_cast<double>(groups / merged - 1) * kTileCost * static_cast<double>(kernels.lanes) / outputs;
+}
+
 }  // namespace op
 
 template <Policy P, class Weights>
@@ -76,13 +84,16 @@ Result<PackedChoice> PackFor(const KernelTable& kernels, const Weights& weights,
     if (count > 1 || pattern) {
       LACUNA_ASSIGN_OR_RETURN(cost, PredictPanelCost(weights, kernel.tile, order));
       predicted = cost;
-      choice.options[choice.option_count++] = {kernel.name, cost};
+      if (pattern) predicted += op::GroupsCost(kernels, *layer, weights.shape().groups, /*merged=*/1);
+      choice.options[choice.option_count++] = {kernel.name, predicted};
     }
     candidates[i] = {kernel.name, predicted};
   }
   if (pattern) {
     LACUNA_ASSIGN_OR_RETURN(cost, PredictPatternCost(weights, layer->kernel));
-    const double predicted = cost * op::PatternWaste(kernels, *layer);
+    const MatrixShape& shape = weights.shape();
+    const double predicted = cost * op::PatternWaste(kernels, *layer) +
+                             op::GroupsCost(kernels, *layer, shape.groups, pack::MergedGroups(shape));
     choice.options[choice.option_count++] = {"pattern", predicted};
     candidates[count++] = {"pattern", predicted};
   }

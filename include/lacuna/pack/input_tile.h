@@ -119,6 +119,9 @@ struct SubTiling {
   // Positions of the widest kernel.
   int64_t Widest() const { return static_cast<int64_t>(lanes) * widths.front(); }
 
+  // The extent of a tile on an axis that suits the kernels best, near `extent`.
+  static int64_t RoundExtent(size_t, int64_t extent, int64_t) { return extent; }
+
   // Vectors of the next sub-tile when `positions` are left.
   int WidthFor(int64_t positions) const {
     if (few && positions <= kFewPositions) return 0;
@@ -316,14 +319,15 @@ Result<InputTile> ChooseInputTile(const std::array<TileAxis, 3>& axis, int64_t c
   constexpr double kMostFloats = std::numeric_limits<int32_t>::max() / 2;
   // Tile sizes tried on an axis: the extent in 1..8 parts, then in ever more, a quarter more each time.
   const auto next_parts = [](int64_t parts) { return parts < 8 ? parts + 1 : parts + parts / 4; };
-  const auto part = [](int64_t extent, int64_t parts) { return (extent + parts - 1) / parts; };
+  const auto part = [&](size_t a, int64_t parts) {
+    return budget.cutting.RoundExtent(a, (axis[a].output + parts - 1) / parts, axis[a].output);
+  };
   for (const bool shifted : {false, true}) {
     if (shifted && (axis[2].kernel == 1 || !Cutting::kTakesShifted)) break;
     for (int64_t nd = 1; nd <= axis[0].output; nd = next_parts(nd)) {
       for (int64_t nh = 1; nh <= axis[1].output; nh = next_parts(nh)) {
         for (int64_t nw = 1; nw <= axis[2].output; nw = next_parts(nw)) {
-          const std::array<int64_t, 3> outputs = {part(axis[0].output, nd), part(axis[1].output, nh),
-                                                  part(axis[2].output, nw)};
+          const std::array<int64_t, 3> outputs = {part(0, nd), part(1, nh), part(2, nw)};
           if (pack::FloatsBound(axis, channels, lanes, outputs, shifted) > kMostFloats) continue;
           const InputTile tile = pack::MakeInputTile(axis, channels, lanes, outputs, shifted);
           if (tile.floats() * sizeof(float) > budget.bytes) continue;

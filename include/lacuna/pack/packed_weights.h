@@ -350,7 +350,7 @@ Result<Buffer<uint32_t>> OrderRows(const Weights& weights) {
   const auto rows = static_cast<size_t>(weights.shape().rows);
   LACUNA_ASSIGN_OR_RETURN(order, Buffer<uint32_t>::Make(rows));
   std::iota(order.begin(), order.end(), 0u);
-  if constexpr (!Reorder::kIdentity) {
+  if constexpr (Reorders<Reorder, Weights>()) {
     LACUNA_ASSIGN_OR_RETURN(lists, RowLists::Of(weights));
     const auto per_group = static_cast<size_t>(weights.shape().rows_per_group());
     for (size_t first = 0; first < rows; first += per_group) {

@@ -171,7 +171,11 @@ Result<double> PredictPatternCost(const Weights& weights, const KernelAxes& kern
   int64_t sampled = 0;
   for (int64_t row = 0; row < shape.rows; row += step, ++sampled) {
     const size_t steps = filter.Load(weights, row, kernel, rows);
-    for (size_t i = 0; i < steps; ++i) cost += std::popcount(filter.steps[i].cells) + kStepCost;
+    for (size_t i = 0; i < steps; ++i) {
+      // A kernel of one cell has no load that another step finds in L1.
+      const bool lone = filter.steps[i].key == 1;
+      cost += std::popcount(filter.steps[i].cells) + (lone ? kLoneStepCost : kStepCost);
+    }
   }
   return cost * static_cast<double>(shape.rows) / static_cast<double>(sampled);
 }

@@ -37,6 +37,15 @@ struct RowBlocks {
     for (size_t i = 0; i < blocks; ++i) widest = std::max(widest, block[i].vectors);
     return widest * static_cast<int64_t>(lanes);
   }
+  // Heights near a multiple of the first block's become that; widths of several vectors become whole vectors.
+  int64_t RoundExtent(size_t axis, int64_t extent, int64_t output) const {
+    if (axis == 0 || blocks == 0) return extent;
+    const int64_t height = block[0].height, width = Widest();
+    int64_t rounded = extent;
+    if (axis == 1 && extent + height / 2 >= height) rounded = (extent + height / 2) / height * height;
+    if (axis == 2 && extent > 2 * width) rounded = (extent + width - 1) / width * width;
+    return std::min(rounded, output);
+  }
   // What a kernel call may read from its first input on, beyond what its outputs need: rows and vectors that no output
   // is taken from.
   size_t Overread(int64_t pitch) const {

@@ -15,7 +15,7 @@ template <int kRegisters>
 struct DefaultTiles {
   // 16 registers: 12 accumulators, 3 loads, 1 broadcast.
   using Type = AnyOf<RegisterTile<4, 3, AllMasks<4>>>;
-  using Patterns = PatternTiles<PatternTile<12, 1>, PatternTile<7, 1>, PatternTile<4, 1>>;
+  using Patterns = PatternTiles<PatternTile<12, 1>, PatternTile<7, 1>>;
 };
 template <>
 struct DefaultTiles<32> {
@@ -25,7 +25,7 @@ struct DefaultTiles<32> {
   using Type = AnyOf<RegisterTile<8, 3>, RegisterTile<8, 3, MasksOfSize<8, 4>>, RegisterTile<4, 6, AllMasks<4>>>;
   // A vector wide and as high as images often are: 14 and its multiples. Wider tiles, 14 x 2 and 7 x 4, were 5 to 15 %
   // slower on VGG-16 (conv2d_bench, pattern-8x), 28 x 1 no faster.
-  using Patterns = PatternTiles<PatternTile<14, 1>, PatternTile<7, 1>, PatternTile<4, 1>>;
+  using Patterns = PatternTiles<PatternTile<14, 1>, PatternTile<7, 1>>;
 };
 
 // Bytes of the packed input tile. It shares L2 with the weights and outputs that stream past. With 1 MiB of L2, 576 KiB
@@ -47,14 +47,29 @@ inline constexpr int64_t kFewPositions = 3;
 // to set up a tile, few enough to stay in L1 and L2.
 inline constexpr int64_t kMergedGroups = 32;
 
+// Outputs of a row that the depthwise kernel accumulates at a time, by the number of vector registers. With five
+// weights and an input, 7 fit into 16 registers, and twice as many, worth 5 to 20 % (conv2d_bench depthwise), into 32.
+// Images are often 7 wide, or a multiple of that.
+template <int kRegisters>
+inline constexpr int kDepthwiseColumns = kRegisters >= 32 ? 14 : 7;
+
+// Input slices larger than this are fetched ahead of their use, as L2 will not hold them and the hardware does not see
+// a stream in reads that are a pixel apart. With 2 MiB and more that is worth 7 to 30 % where they come from memory,
+// and costs 3 to 5 % where they come from L3 (MobileNet-V2's first depthwise layers, Zen 4).
+inline constexpr double kFetchAheadBytes = 512 * 1024;
+
 // Cost model, in multiply-adds of one vector: estimates from where conv2d_bench vgg16 and resnet50 spend their time on
 // Zen 4, good enough to rank tiles. Not fitted.
-inline constexpr double kColumnCost = 2.0;        // loading a column's vector
-inline constexpr double kSegmentCost = 6.0;       // starting a run of columns under another mask, per kernel call
-inline constexpr double kStepCost = 0.9;          // a step of the pattern kernel, per vector: its load
-inline constexpr double kBlockCost = 5.0;         // a step of the pattern kernel, per call
-inline constexpr double kPackVectorCost = 6.0;    // copying one vector into the input tile
-inline constexpr double kPackRowCost = 10.0;      // starting a row of the input tile
+inline constexpr double kColumnCost = 2.0;      // loading a column's vector
+inline constexpr double kSegmentCost = 6.0;     // starting a run of columns under another mask, per kernel call
+inline constexpr double kStepCost = 0.9;        // a step of the pattern kernel, per vector: its load
+inline constexpr double kLoneStepCost = 1.6;    // the same if it has one cell of its kernel's only step
+inline constexpr double kBlockCost = 5.0;       // a step of the pattern kernel, per call
+inline constexpr double kPackVectorCost = 6.0;  // copying one vector into the input tile
+inline constexpr double kPackRowCost = 10.0;    // starting a row of the input tile
+// Starting an input tile: 960 groups of 7 x 7 outputs, a tile each, took 270 ns
+// a tile (conv2d_bench, mobilenet_v2.depthwise7 with planar activations, Zen 4).
+inline constexpr double kTileCost = 700.0;
 inline constexpr double kSpanCost = 6.0;          // starting a run of outputs at the store
 inline constexpr double kFewPositionCost = 0.2;   // a position of the kernel that takes them one by one
 inline constexpr double kStreamWeightCost = 0.8;  // reading one packed weight again for another input tile

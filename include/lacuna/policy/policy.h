@@ -27,7 +27,7 @@ struct DefaultPolicy {
   using Tile = typename DefaultTiles<Target::kRegisters>::Type;
   template <class Target>
   using Patterns = typename DefaultTiles<Target::kRegisters>::Patterns;
-  using Reorder = KeepOrder;
+  using Reorder = GroupScatteredRows;
   using Select = SelectByCostModel;
 
   // Largest packed input tile; one register tile of positions is always packed, however large.
