@@ -116,10 +116,10 @@ TEST_CASE("slices that are refused") {
 
 TEST_CASE("twice the size, in every operator set that has it") {
   const std::vector<float> twice = {0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3};
-  for (const auto& [op, opset] : {std::pair<const char*, int64_t>{"Upsample", 9}, {"Resize", 10}, {"Resize", 14}}) {
-    CAPTURE(op);
-    CAPTURE(opset);
-    const Output output = Run(Resize({1, 1, 2, 2}, {1, 1, 2, 2}, op, opset));
+  for (const auto& form : {std::pair<const char*, int64_t>{"Upsample", 9}, {"Resize", 10}, {"Resize", 14}}) {
+    CAPTURE(form.first);
+    CAPTURE(form.second);
+    const Output output = Run(Resize({1, 1, 2, 2}, {1, 1, 2, 2}, form.first, form.second));
     CHECK(output.shape == Shape{1, 1, 4, 4});
     CHECK(output.values == twice);
   }

@@ -113,7 +113,7 @@ TEST_CASE("ChooseInputTile: keeps to the budget where a tile fits it, and covers
 
 TEST_CASE("ChooseInputTile: a tile beyond 32 bits of floats is a Status, also where 64 bits would not count it") {
   const int kWidths[] = {3, 2, 1};
-  const TileBudget budget{.cutting = {16, kWidths}, .weights_per_group = 1, .rows_per_group = 1};
+  const TileBudget<> budget{.cutting = {16, kWidths}, .weights_per_group = 1, .rows_per_group = 1};
   const auto far = [](int64_t dilation) {
     return TileAxis{.input = 1, .output = 1, .kernel = 2, .dilation = dilation};
   };
