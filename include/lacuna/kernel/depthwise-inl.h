@@ -237,8 +237,8 @@ inline void RunLastChannels(const DepthwiseArgs& args, int64_t channel) {
   }
 }
 
-// See DepthwiseArgs. The kernels of real networks have code of their own; 5 wide at stride 2 is rare, and compile time
-// dear.
+// See DepthwiseArgs. The kernels of real networks have code of their own, 5 wide only where it costs few targets
+// compile time.
 inline void RunDepthwise(const DepthwiseArgs& args) {
   const hn::ScalableTag<float> d;
   const auto is = [&](int64_t kernel, int64_t stride) {
@@ -248,7 +248,9 @@ inline void RunDepthwise(const DepthwiseArgs& args) {
   if constexpr (kOwnKernels) {
     if (is(3, 1)) channel = RunChannels<3, 1, false>(d, args, channel);
     if (is(3, 2)) channel = RunChannels<3, 2, false>(d, args, channel);
-    if (is(5, 1)) channel = RunChannels<5, 1, false>(d, args, channel);
+    if constexpr (Target::kRegisters >= 32) {
+      if (is(5, 1)) channel = RunChannels<5, 1, false>(d, args, channel);
+    }
   }
   // All, or fewer than a vector.
   channel = RunChannels<0, 0, false>(d, args, channel);

@@ -15,7 +15,8 @@ template <int kRegisters>
 struct DefaultTiles {
   // 16 registers: 12 accumulators, 3 loads, 1 broadcast.
   using Type = AnyOf<RegisterTile<4, 3, AllMasks<4>>>;
-  using Patterns = PatternTiles<PatternTile<12, 1>, PatternTile<7, 1>>;
+  // 12 rows would fit, but images are often multiples of 7 high.
+  using Patterns = PatternTiles<PatternTile<7, 1>>;
 };
 template <>
 struct DefaultTiles<32> {
@@ -67,8 +68,8 @@ inline constexpr double kLoneStepCost = 1.6;    // the same if it has one cell o
 inline constexpr double kBlockCost = 5.0;       // a step of the pattern kernel, per call
 inline constexpr double kPackVectorCost = 6.0;  // copying one vector into the input tile
 inline constexpr double kPackRowCost = 10.0;    // starting a row of the input tile
-// Starting an input tile: 960 groups of 7 x 7 outputs, a tile each, took 270 ns
-// a tile (conv2d_bench, mobilenet_v2.depthwise7 with planar activations, Zen 4).
+// Starting an input tile: 960 groups of 7 x 7 outputs, a tile each, took 270 ns a tile (conv2d_bench,
+// mobilenet_v2.depthwise7 with planar activations, Zen 4).
 inline constexpr double kTileCost = 700.0;
 inline constexpr double kSpanCost = 6.0;          // starting a run of outputs at the store
 inline constexpr double kFewPositionCost = 0.2;   // a position of the kernel that takes them one by one
