@@ -6,7 +6,13 @@
 namespace lacuna {
 
 // Asks for the cache line at `p` in L2, sparing L1. A hint: any address will do, nothing is read.
-inline void PrefetchToL2(const void* p) {
+// Always inlined: code of another SIMD target may not inline it otherwise, and g++ 12 then drops the call as one
+// without effect.
+#if defined(__GNUC__) || defined(__clang__)
+__attribute__((always_inline))
+#endif
+inline void
+PrefetchToL2(const void* p) {
 #if defined(__GNUC__) || defined(__clang__)
   __builtin_prefetch(p, /*write=*/0, /*locality=*/2);
 #else

@@ -1,6 +1,7 @@
 // The depthwise kernel: channels across lanes, for activations with channels innermost. The input is read where it
 // lies. Compiled once per SIMD target.
 
+#include "lacuna/core/prefetch.h"
 #include "lacuna/kernel/panel-inl.h"
 #include "lacuna/kernel/store-inl.h"
 #include "lacuna/kernel/table.h"
@@ -21,7 +22,6 @@
 #define LACUNA_KERNEL_DEPTHWISE_INL_H_
 #endif
 
-#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -114,16 +114,6 @@ HWY_INLINE void AccumulateRows(D d, const DepthwiseArgs& args, const DepthwiseCo
   }
 }
 
-// PrefetchToL2 of core/prefetch.h as code of this target: a call across targets may not be inlined, and g++ 12 drops it
-// as one without effect.
-HWY_INLINE void Fetch(const float* p) {
-#if defined(__GNUC__) || defined(__clang__)
-  __builtin_prefetch(p, /*write=*/0, /*locality=*/2);
-#else
-  hwy::Prefetch(p);
-#endif
-}
-
 // Fetches inputs of the rows ahead: of the kColumns outputs whose first input is column `first`. One line of two: the
 // hardware brings pairs.
 template <int kColumns>
@@ -132,7 +122,7 @@ HWY_INLINE void FetchAhead(const DepthwiseArgs& args, int64_t first, int64_t cha
   const int64_t end = std::clamp<int64_t>(first + kColumns * args.width->stride, begin, args.width->input);
   for (int64_t row = 0; row < args.rows_ahead; ++row) {
     const float* x = args.ahead + row * args.row_ahead + channel;
-    for (int64_t column = begin; column < end; ++column) Fetch(x + column * args.x_column);
+    for (int64_t column = begin; column < end; ++column) PrefetchToL2(x + column * args.x_column);
   }
 }
 

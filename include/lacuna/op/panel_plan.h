@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -244,7 +245,7 @@ inline Status PanelPlan::MakeLine(const PanelGeometry& geometry, size_t input_ti
   const auto widest = static_cast<int64_t>(kernels_->lanes) * kernel_->tile.vectors;
   if (positions < widest) return Status();
   const int64_t channels = geometry.channels_per_group;
-  if (channels * positions > std::numeric_limits<int32_t>::max()) return Status();
+  if (positions > std::numeric_limits<int32_t>::max() / channels) return Status();
   TileAxis& line = line_tile_.axis[2];
   line.input = line.output = positions;
   const auto budget = static_cast<int64_t>(input_tile_bytes / sizeof(float)) / channels;

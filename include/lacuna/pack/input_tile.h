@@ -245,10 +245,10 @@ inline InputTile MakeInputTile(const std::array<TileAxis, 3>& axis, int64_t chan
   InputTile tile{axis, channels, 0};
   for (size_t a = 0; a < 3; ++a) tile.axis[a].tile = outputs[a];
   tile.axis[2].shifted = shifted;
-  // Aligned rows are worth some gaps, not as much again.
   if (TileAxis packed = tile.axis[2]; packed.align > 1) {
     packed.align = 1;
-    if (4 * packed.extent() < 3 * tile.axis[2].extent()) tile.axis[2].align = 1;
+    const double gaps = static_cast<double>(tile.axis[2].extent()) / static_cast<double>(packed.extent()) - 1.0;
+    if (gaps > kMostAlignmentGaps) tile.axis[2].align = 1;
   }
   if (tile.axis[2].align == 1) tile.axis[2].shared = tile.axis[2].Sharable();
   const auto unit = static_cast<int64_t>(std::max(kAlignment / sizeof(float), lanes));

@@ -150,7 +150,10 @@ inline int64_t MergedGroups(const MatrixShape& shape) {
   // Groups of many rows are enough work by themselves.
   if (shape.rows_per_group() >= kMergedGroups) return 1;
   for (int64_t merged = std::min(shape.groups, kMergedGroups); merged > 1; --merged) {
-    if (shape.groups % merged == 0) return merged;
+    const bool divides = shape.groups % merged == 0;
+    // A merged matrix must keep to the limits of one.
+    if (divides && MatrixShape{shape.rows, shape.columns * merged, shape.groups / merged}.Validate().ok())
+      return merged;
   }
   return 1;
 }
@@ -194,7 +197,6 @@ Result<PackedWeights<typename Weights::value_type>> PackPattern(const Weights& w
   packed.kernel = kernel;
   packed.merged_groups = pack::MergedGroups(shape);
   packed.shape = {shape.rows, shape.columns * packed.merged_groups, shape.groups / packed.merged_groups};
-  LACUNA_RETURN_IF_ERROR(packed.shape.Validate());
   const int64_t taps = pack::TapsOf(kernel);
   if (shape.columns % taps != 0) {
     return Status::InvalidArgument("weights have %lld columns, must be a multiple of the kernel's %lld cells",

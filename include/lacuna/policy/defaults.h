@@ -44,6 +44,13 @@ inline constexpr size_t kPrefetchColumns = 4;
 // This many positions at the end of an image are computed one by one instead of as a vector.
 inline constexpr int64_t kFewPositions = 3;
 
+// The pattern kernel's rows begin alike in vectors if that leaves no more than this fraction of their extent in gaps.
+// Not fitted: a row of 18 positions would take 32, and lose more to copying and L2 than alignment gains.
+inline constexpr double kMostAlignmentGaps = 1.0 / 3.0;
+
+// Bounds the steps of a policy that compares rows with rows: additions of 32-bit counters, some seconds of one core.
+inline constexpr int64_t kMaxReorderSteps = int64_t{1} << 32;
+
 // A tile of the pattern kernel holds this many groups of a layer with small groups: enough work for the time it takes
 // to set up a tile, few enough to stay in L1 and L2.
 inline constexpr int64_t kMergedGroups = 32;

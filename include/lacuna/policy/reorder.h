@@ -8,6 +8,7 @@
 #include "lacuna/core/status.h"
 #include "lacuna/format/pattern.h"
 #include "lacuna/format/row_lists.h"
+#include "lacuna/policy/defaults.h"
 
 #include <algorithm>
 #include <concepts>
@@ -58,9 +59,6 @@ struct GroupEqualRows {
     return Status();
   }
 };
-
-// Bounds the steps of a policy that compares rows with rows: additions of 32-bit counters, some seconds of one core.
-inline constexpr int64_t kMaxReorderSteps = int64_t{1} << 32;
 
 namespace reorder {
 
