@@ -10,7 +10,7 @@ namespace {
 std::vector<lacuna::bench::EngineInfo> Peers() {
   using namespace lacuna::bench;
   std::vector<EngineInfo> peers;
-  for (const auto list : {&OnednnConvolutions, &XnnpackEngines, &OpenblasEngines, &EigenEngines, &LibxsmmEngines}) {
+  for (const auto list : {&OnednnConvolutions<2>, &XnnpackEngines, &OpenblasEngines, &EigenEngines, &LibxsmmEngines}) {
     for (const EngineInfo& peer : list()) peers.push_back(peer);
   }
   return peers;
@@ -26,7 +26,7 @@ int main(int argc, char** argv) {
                // One filter a channel: all that can go are cells.
                {"depthwise", Op::kDepthwise, /*channels_last=*/true, {"dense", "pattern-2.25x"}}},
        .schemes = {"dense", "bcr_col-8x", "bcr-8x", "bcr_kernel-8x"},
-       .lacuna = &lacuna::bench::LacunaConvolutions,
+       .lacuna = &lacuna::bench::LacunaConvolutions<2>,
        .peers = &Peers},
       argc, argv);
 }

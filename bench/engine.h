@@ -26,11 +26,12 @@ struct Settings {
   bool verbose = false;
 };
 
-// y = convolution(x, weights), one image, no bias, no activation. The spans outlive the engines made from a Problem.
+// y = convolution(x, weights), one image or clip, no bias, no activation. The spans outlive the engines made from a
+// Problem.
 struct Problem {
-  ConvShape<2> shape;
-  // Activations in memory: planar [C][H * W] or channels-last [H * W][C], which for a GEMM are [K, N] and [N, K]. Peers
-  // of a convolution are free to prefer another layout.
+  ConvShape<3> shape;
+  // Activations in memory: planar [C][D * H * W] or channels-last [D * H * W][C], which for a GEMM are [K, N] and [N,
+  // K]. Peers of a convolution are free to prefer another layout.
   bool channels_last = false;
   std::span<const float> weights;             // dense [OC][K], zeros where pruned
   const AnyWeights<float>* pruned = nullptr;  // the same weights, or null if they are dense
@@ -41,7 +42,7 @@ class Engine {
  public:
   virtual ~Engine() = default;
   virtual void Run() = 0;
-  // The output of the last Run, planar [OC][OH * OW].
+  // The output of the last Run, planar [OC][OD * OH * OW].
   virtual void CopyOutput(std::span<float> planar) const = 0;
   // What the engine chose, for the curious; may be empty.
   virtual std::string Detail() const { return {}; }
@@ -62,10 +63,30 @@ struct EngineInfo {
   Result<EnginePointer> (*make)(const Problem& problem, const Settings& settings, const EngineInfo& info) = nullptr;
 };
 
-// 1x1, stride 1, no padding: Y[OC, OH * OW] = W[OC, IC] X[IC, OH * OW].
+// The shape of a problem with the kRank innermost axes alone; the others have extent 1.
+template <int kRank>
+ConvShape<kRank> ShapeOfRank(const ConvShape<3>& shape) {
+  const auto innermost = [](const Extents<3>& from) {
+    Extents<kRank> to{};
+    std::copy(from.end() - kRank, from.end(), to.begin());
+    return to;
+  };
+  return {.batch = shape.batch,
+          .in_channels = shape.in_channels,
+          .out_channels = shape.out_channels,
+          .groups = shape.groups,
+          .input = innermost(shape.input),
+          .kernel = innermost(shape.kernel),
+          .stride = innermost(shape.stride),
+          .dilation = innermost(shape.dilation),
+          .pad_begin = innermost(shape.pad_begin),
+          .pad_end = innermost(shape.pad_end)};
+}
+
+// Kernel and stride 1, no padding: Y[OC, pixels] = W[OC, IC] X[IC, pixels].
 inline bool IsGemm(const Problem& problem) {
-  const ConvShape<2>& s = problem.shape;
-  const Extents<2> ones{1, 1}, zeros{0, 0};
+  const ConvShape<3>& s = problem.shape;
+  const Extents<3> ones{1, 1, 1}, zeros{};
   return s.batch == 1 && s.groups == 1 && s.kernel == ones && s.stride == ones && s.pad_begin == zeros &&
          s.pad_end == zeros;
 }
@@ -85,8 +106,8 @@ class Activations {
     return Activations(channels, pixels, channels_last, std::move(values));
   }
   static Result<Activations> InputOf(const Problem& problem, bool channels_last) {
-    const ConvShape<2>& shape = problem.shape;
-    LACUNA_ASSIGN_OR_RETURN(x, Make(shape.in_channels, shape.input[0] * shape.input[1], channels_last));
+    const ConvShape<3>& shape = problem.shape;
+    LACUNA_ASSIGN_OR_RETURN(x, Make(shape.in_channels, shape.input_elements() / shape.in_channels, channels_last));
     x.CopyFrom(problem.input);
     return std::move(x);
   }

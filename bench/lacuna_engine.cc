@@ -38,20 +38,22 @@ Status CheckThreads(int threads) {
 }
 
 // What differs between the two operations: how a plan is made and how it sees the activations.
+template <int kRank>
 struct ConvolutionOperation {
-  using Plan = Convolution<2>;
+  using Plan = Convolution<kRank>;
 
   template <Policy P, class Weights>
   static Result<Plan> Make(const Problem& problem, const Weights& weights) {
-    return MakeConvolution<2>(weights, problem.shape, Epilogue{}, P{});
+    return MakeConvolution<kRank>(weights, ShapeOfRank<kRank>(problem.shape), Epilogue{}, P{});
   }
 
   template <class E>
   static Status Run(const Plan& plan, const Activations& x, Activations& y, std::span<std::byte> workspace,
                     E&& executor) {
-    const ConvShape<2>& shape = plan.shape();
-    const auto view = []<class T>(T* data, const Extents<4>& extent, bool channels_last) {
-      return channels_last ? TensorView<T, 4>::ChannelsLast(data, extent) : TensorView<T, 4>::Planar(data, extent);
+    const ConvShape<kRank>& shape = plan.shape();
+    const auto view = []<class T>(T* data, const Extents<kRank + 2>& extent, bool channels_last) {
+      return channels_last ? TensorView<T, kRank + 2>::ChannelsLast(data, extent)
+                           : TensorView<T, kRank + 2>::Planar(data, extent);
     };
     return plan.Run(view(x.data(), shape.input_tensor(), x.channels_last()),
                     view(y.data(), shape.output_tensor(), y.channels_last()), {.workspace = workspace}, executor);
@@ -191,10 +193,13 @@ std::vector<EngineInfo> EnginesOf(EngineInfo info, const Options& options) {
 
 }  // namespace
 
+template <int kRank>
 std::vector<EngineInfo> LacunaConvolutions(const Options& options) {
-  return EnginesOf<ConvolutionOperation>(
+  return EnginesOf<ConvolutionOperation<kRank>>(
       {.name = "lacuna", .pruned = true, .supports = [](const Problem&) { return true; }}, options);
 }
+template std::vector<EngineInfo> LacunaConvolutions<2>(const Options& options);
+template std::vector<EngineInfo> LacunaConvolutions<3>(const Options& options);
 
 std::vector<EngineInfo> LacunaGemms(const Options& options) {
   return EnginesOf<GemmOperation>({.name = "lacuna", .pruned = true, .supports = &IsGemm}, options);

@@ -11,8 +11,9 @@
 
 namespace lacuna::bench {
 
-// Engine `lacuna`, MakeConvolution<2>, and what the options ask for: with more threads `lacuna_threads<N>`, with one
-// decision of the policy changed `lacuna_<variant>`.
+// Engine `lacuna`, MakeConvolution<kRank> of rank 2 or 3, and what the options ask for: with more threads
+// `lacuna_threads<N>`, with one decision of the policy changed `lacuna_<variant>`. Layers of rank 2 have depth 1.
+template <int kRank>
 std::vector<EngineInfo> LacunaConvolutions(const Options& options);
 // The same by MakeGemm; only problems that are a GEMM.
 std::vector<EngineInfo> LacunaGemms(const Options& options);

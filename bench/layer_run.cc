@@ -62,7 +62,7 @@ void LayerRun::Describe(const Entry& entry, const Workload& workload, const Samp
   m.p10_seconds = samples.Quantile(0.1);
   m.p90_seconds = samples.Quantile(0.9);
   const WeightSet& weights = workload.Find(entry.scheme);
-  const ConvShape<2>& shape = workload.shape;
+  const ConvShape<3>& shape = workload.shape;
   m.dense_flops = shape.dense_flops();
   m.useful_flops = 2.0 * static_cast<double>(weights.nnz() * shape.positions() * shape.batch);
   m.necessary_flops = m.useful_flops * FractionInside(shape);
@@ -77,7 +77,7 @@ void LayerRun::Describe(const Entry& entry, const Workload& workload, const Samp
 void LayerRun::MeasureAll() {
   measurements_.resize(entries_.size());
   const std::vector<std::string> schemes = SchemesOf(entries_);
-  const Result<Workload> workload = MakeWorkload(Shape2d(layer_), schemes);
+  const Result<Workload> workload = MakeWorkload(ShapeOf(layer_), schemes);
   if (!workload.ok()) {
     for (Measurement& measurement : measurements_) measurement.error = workload.status().message();
     return;

@@ -59,8 +59,11 @@ class LayerRun {
       : op_(std::move(op)), layer_(layer), channels_last_(channels_last), context_(context) {}
 
   void Add(Entry entry) { entries_.push_back(std::move(entry)); }
+  void set_network_scheme(std::string scheme) { network_scheme_ = std::move(scheme); }
 
   const Layer& layer() const { return layer_; }
+  // What the layer has when its network is pruned as a whole (networks.h); empty if that is not asked.
+  const std::string& network_scheme() const { return network_scheme_; }
   const std::string& op() const { return op_; }
   // "conv2d/vgg16.conv3_2"
   std::string Name() const { return op_ + "/" + layer_.network + "." + layer_.name; }
@@ -82,6 +85,7 @@ class LayerRun {
   Layer layer_;
   bool channels_last_;
   RunContext* context_;
+  std::string network_scheme_;
   std::vector<Entry> entries_;
   std::vector<Measurement> measurements_;
 };

@@ -12,8 +12,8 @@ namespace lacuna::bench {
 
 enum class Op : uint8_t { kConv2d, kConv3d, kDepthwise, kGemm, kGemv };
 
-// One image. Axes are (D, H, W); a 2-D layer has depth 1. kGemm and kGemv are Y[M, N] = W[M, K] X[K, N] with
-// out_channels = M, in_channels = K and input width = N.
+// One image, or one clip. Axes are (D, H, W); a 2-D layer has depth 1. kGemm and kGemv are Y[M, N] = W[M, K] X[K, N]
+// with out_channels = M, in_channels = K and input width = N.
 struct Layer {
   Op op;
   const char* network;
@@ -25,11 +25,15 @@ struct Layer {
   Extents<3> input;
   Extents<3> stride;
   Extents<3> pad;  // at both ends
+  // How often its network has the layer, where the table holds all convolutions of the network, else 0; and whether
+  // pruning the network usually prunes the layer (networks.h).
+  int64_t times = 0;
+  bool pruned = false;
 };
 
 // clang-format off
 inline constexpr auto kLayers = std::to_array<Layer>({
-    // op, network, name, OC, IC, groups, {KD, KH, KW}, {ID, IH, IW}, stride, pad
+    // op, network, name, OC, IC, groups, {KD, KH, KW}, {ID, IH, IW}, stride, pad, times, pruned
     {Op::kConv2d, "vgg16", "conv1_1", 64, 3, 1, {1, 3, 3}, {1, 224, 224}, {1, 1, 1}, {0, 1, 1}},
     {Op::kConv2d, "vgg16", "conv1_2", 64, 64, 1, {1, 3, 3}, {1, 224, 224}, {1, 1, 1}, {0, 1, 1}},
     {Op::kConv2d, "vgg16", "conv2_1", 128, 64, 1, {1, 3, 3}, {1, 112, 112}, {1, 1, 1}, {0, 1, 1}},
@@ -85,24 +89,39 @@ inline constexpr auto kLayers = std::to_array<Layer>({
     {Op::kDepthwise, "mobilenet_v2", "depthwise7", 960, 960, 960, {1, 3, 3}, {1, 7, 7}, {1, 1, 1}, {0, 1, 1}},
     {Op::kConv2d, "mobilenet_v2", "head", 1280, 320, 1, {1, 1, 1}, {1, 7, 7}, {1, 1, 1}, {0, 0, 0}},
 
-    {Op::kConv3d, "c3d", "conv1", 64, 3, 1, {3, 3, 3}, {16, 112, 112}, {1, 1, 1}, {1, 1, 1}},
-    {Op::kConv3d, "c3d", "conv2", 128, 64, 1, {3, 3, 3}, {16, 56, 56}, {1, 1, 1}, {1, 1, 1}},
-    {Op::kConv3d, "c3d", "conv3a", 256, 128, 1, {3, 3, 3}, {8, 28, 28}, {1, 1, 1}, {1, 1, 1}},
-    {Op::kConv3d, "c3d", "conv3b", 256, 256, 1, {3, 3, 3}, {8, 28, 28}, {1, 1, 1}, {1, 1, 1}},
-    {Op::kConv3d, "c3d", "conv4a", 512, 256, 1, {3, 3, 3}, {4, 14, 14}, {1, 1, 1}, {1, 1, 1}},
-    {Op::kConv3d, "c3d", "conv4b", 512, 512, 1, {3, 3, 3}, {4, 14, 14}, {1, 1, 1}, {1, 1, 1}},
-    {Op::kConv3d, "c3d", "conv5", 512, 512, 1, {3, 3, 3}, {2, 7, 7}, {1, 1, 1}, {1, 1, 1}},
+    {Op::kConv3d, "c3d", "conv1", 64, 3, 1, {3, 3, 3}, {16, 112, 112}, {1, 1, 1}, {1, 1, 1}, 1},
+    {Op::kConv3d, "c3d", "conv2", 128, 64, 1, {3, 3, 3}, {16, 56, 56}, {1, 1, 1}, {1, 1, 1}, 1, true},
+    {Op::kConv3d, "c3d", "conv3a", 256, 128, 1, {3, 3, 3}, {8, 28, 28}, {1, 1, 1}, {1, 1, 1}, 1, true},
+    {Op::kConv3d, "c3d", "conv3b", 256, 256, 1, {3, 3, 3}, {8, 28, 28}, {1, 1, 1}, {1, 1, 1}, 1, true},
+    {Op::kConv3d, "c3d", "conv4a", 512, 256, 1, {3, 3, 3}, {4, 14, 14}, {1, 1, 1}, {1, 1, 1}, 1, true},
+    {Op::kConv3d, "c3d", "conv4b", 512, 512, 1, {3, 3, 3}, {4, 14, 14}, {1, 1, 1}, {1, 1, 1}, 1, true},
+    {Op::kConv3d, "c3d", "conv5", 512, 512, 1, {3, 3, 3}, {2, 7, 7}, {1, 1, 1}, {1, 1, 1}, 2},
 
-    {Op::kConv3d, "r2plus1d", "stem_s", 45, 3, 1, {1, 7, 7}, {16, 112, 112}, {1, 2, 2}, {0, 3, 3}},
-    {Op::kConv3d, "r2plus1d", "stem_t", 64, 45, 1, {3, 1, 1}, {16, 56, 56}, {1, 1, 1}, {1, 0, 0}},
-    {Op::kConv3d, "r2plus1d", "conv2_s", 144, 64, 1, {1, 3, 3}, {16, 56, 56}, {1, 1, 1}, {0, 1, 1}},
-    {Op::kConv3d, "r2plus1d", "conv2_t", 64, 144, 1, {3, 1, 1}, {16, 56, 56}, {1, 1, 1}, {1, 0, 0}},
-    {Op::kConv3d, "r2plus1d", "conv3_s", 288, 128, 1, {1, 3, 3}, {8, 28, 28}, {1, 1, 1}, {0, 1, 1}},
-    {Op::kConv3d, "r2plus1d", "conv3_t", 128, 288, 1, {3, 1, 1}, {8, 28, 28}, {1, 1, 1}, {1, 0, 0}},
-    {Op::kConv3d, "r2plus1d", "conv4_s", 576, 256, 1, {1, 3, 3}, {4, 14, 14}, {1, 1, 1}, {0, 1, 1}},
-    {Op::kConv3d, "r2plus1d", "conv4_t", 256, 576, 1, {3, 1, 1}, {4, 14, 14}, {1, 1, 1}, {1, 0, 0}},
-    {Op::kConv3d, "r2plus1d", "conv5_s", 1152, 512, 1, {1, 3, 3}, {2, 7, 7}, {1, 1, 1}, {0, 1, 1}},
-    {Op::kConv3d, "r2plus1d", "conv5_t", 512, 1152, 1, {3, 1, 1}, {2, 7, 7}, {1, 1, 1}, {1, 0, 0}},
+    {Op::kConv3d, "r2plus1d", "stem_s", 45, 3, 1, {1, 7, 7}, {16, 112, 112}, {1, 2, 2}, {0, 3, 3}, 1},
+    {Op::kConv3d, "r2plus1d", "stem_t", 64, 45, 1, {3, 1, 1}, {16, 56, 56}, {1, 1, 1}, {1, 0, 0}, 1},
+    {Op::kConv3d, "r2plus1d", "conv2_s", 144, 64, 1, {1, 3, 3}, {16, 56, 56}, {1, 1, 1}, {0, 1, 1}, 4, true},
+    {Op::kConv3d, "r2plus1d", "conv2_t", 64, 144, 1, {3, 1, 1}, {16, 56, 56}, {1, 1, 1}, {1, 0, 0}, 4, true},
+    {Op::kConv3d, "r2plus1d", "conv3a_s", 230, 64, 1, {1, 3, 3}, {16, 56, 56}, {1, 2, 2}, {0, 1, 1}, 1, true},
+    {Op::kConv3d, "r2plus1d", "conv3a_t", 128, 230, 1, {3, 1, 1}, {16, 28, 28}, {2, 1, 1}, {1, 0, 0}, 1, true},
+    {Op::kConv3d, "r2plus1d", "conv3b_s", 230, 128, 1, {1, 3, 3}, {8, 28, 28}, {1, 1, 1}, {0, 1, 1}, 1, true},
+    {Op::kConv3d, "r2plus1d", "conv3b_t", 128, 230, 1, {3, 1, 1}, {8, 28, 28}, {1, 1, 1}, {1, 0, 0}, 1, true},
+    {Op::kConv3d, "r2plus1d", "conv3_down", 128, 64, 1, {1, 1, 1}, {16, 56, 56}, {2, 2, 2}, {0, 0, 0}, 1, true},
+    {Op::kConv3d, "r2plus1d", "conv3_s", 288, 128, 1, {1, 3, 3}, {8, 28, 28}, {1, 1, 1}, {0, 1, 1}, 2, true},
+    {Op::kConv3d, "r2plus1d", "conv3_t", 128, 288, 1, {3, 1, 1}, {8, 28, 28}, {1, 1, 1}, {1, 0, 0}, 2, true},
+    {Op::kConv3d, "r2plus1d", "conv4a_s", 460, 128, 1, {1, 3, 3}, {8, 28, 28}, {1, 2, 2}, {0, 1, 1}, 1, true},
+    {Op::kConv3d, "r2plus1d", "conv4a_t", 256, 460, 1, {3, 1, 1}, {8, 14, 14}, {2, 1, 1}, {1, 0, 0}, 1, true},
+    {Op::kConv3d, "r2plus1d", "conv4b_s", 460, 256, 1, {1, 3, 3}, {4, 14, 14}, {1, 1, 1}, {0, 1, 1}, 1, true},
+    {Op::kConv3d, "r2plus1d", "conv4b_t", 256, 460, 1, {3, 1, 1}, {4, 14, 14}, {1, 1, 1}, {1, 0, 0}, 1, true},
+    {Op::kConv3d, "r2plus1d", "conv4_down", 256, 128, 1, {1, 1, 1}, {8, 28, 28}, {2, 2, 2}, {0, 0, 0}, 1, true},
+    {Op::kConv3d, "r2plus1d", "conv4_s", 576, 256, 1, {1, 3, 3}, {4, 14, 14}, {1, 1, 1}, {0, 1, 1}, 2, true},
+    {Op::kConv3d, "r2plus1d", "conv4_t", 256, 576, 1, {3, 1, 1}, {4, 14, 14}, {1, 1, 1}, {1, 0, 0}, 2, true},
+    {Op::kConv3d, "r2plus1d", "conv5a_s", 921, 256, 1, {1, 3, 3}, {4, 14, 14}, {1, 2, 2}, {0, 1, 1}, 1, true},
+    {Op::kConv3d, "r2plus1d", "conv5a_t", 512, 921, 1, {3, 1, 1}, {4, 7, 7}, {2, 1, 1}, {1, 0, 0}, 1, true},
+    {Op::kConv3d, "r2plus1d", "conv5b_s", 921, 512, 1, {1, 3, 3}, {2, 7, 7}, {1, 1, 1}, {0, 1, 1}, 1, true},
+    {Op::kConv3d, "r2plus1d", "conv5b_t", 512, 921, 1, {3, 1, 1}, {2, 7, 7}, {1, 1, 1}, {1, 0, 0}, 1, true},
+    {Op::kConv3d, "r2plus1d", "conv5_down", 512, 256, 1, {1, 1, 1}, {4, 14, 14}, {2, 2, 2}, {0, 0, 0}, 1, true},
+    {Op::kConv3d, "r2plus1d", "conv5_s", 1152, 512, 1, {1, 3, 3}, {2, 7, 7}, {1, 1, 1}, {0, 1, 1}, 2, true},
+    {Op::kConv3d, "r2plus1d", "conv5_t", 512, 1152, 1, {3, 1, 1}, {2, 7, 7}, {1, 1, 1}, {1, 0, 0}, 2, true},
 
     {Op::kGemm, "bert_base", "qkv_out", 768, 768, 1, {1, 1, 1}, {1, 1, 128}, {1, 1, 1}, {0, 0, 0}},
     {Op::kGemm, "bert_base", "ffn_up", 3072, 768, 1, {1, 1, 1}, {1, 1, 128}, {1, 1, 1}, {0, 0, 0}},
@@ -124,7 +143,8 @@ inline constexpr auto kLayers = std::to_array<Layer>({
 });
 // clang-format on
 
-constexpr ConvShape<3> Shape3d(const Layer& layer) {
+// A GEMM is a 1x1 convolution over one row of N pixels.
+constexpr ConvShape<3> ShapeOf(const Layer& layer) {
   return {.in_channels = layer.in_channels,
           .out_channels = layer.out_channels,
           .groups = layer.groups,
@@ -133,19 +153,6 @@ constexpr ConvShape<3> Shape3d(const Layer& layer) {
           .stride = layer.stride,
           .pad_begin = layer.pad,
           .pad_end = layer.pad};
-}
-
-// Of a layer without depth. A GEMM is a 1x1 convolution over one row of N pixels.
-constexpr ConvShape<2> Shape2d(const Layer& layer) {
-  const auto plane = [](const Extents<3>& extents) { return Extents<2>{extents[1], extents[2]}; };
-  return {.in_channels = layer.in_channels,
-          .out_channels = layer.out_channels,
-          .groups = layer.groups,
-          .input = plane(layer.input),
-          .kernel = plane(layer.kernel),
-          .stride = plane(layer.stride),
-          .pad_begin = plane(layer.pad),
-          .pad_end = plane(layer.pad)};
 }
 
 }  // namespace lacuna::bench

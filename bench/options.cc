@@ -12,6 +12,11 @@ int ParseOptions(const std::string& description, int& argc, char**& argv, Option
                  "SIMD target to stay at or below: avx3, avx2, sse4, ... (default: the best)");
   app.add_option("--threads", options.threads, "also measure lacuna with so many threads")->check(CLI::Range(1, 1024));
   app.add_option("--schemes", options.schemes, "schemes and rates, e.g. dense,bcr_col-8x,bcr-4x")->delimiter(',');
+  app.add_option("--network-scheme", options.network_scheme,
+                 "how 3-D networks are pruned as a whole, e.g. bcr_col (default: punched, unless --schemes is given)");
+  app.add_option("--flops-rate", options.flops_rate,
+                 "how many times fewer FLOPs that leaves (default: c3d 3.6, r2plus1d 3.2)")
+      ->check(CLI::Range(1.0, 1000.0));
   app.add_option("--peers", options.peers, "engines to compare with (default: all that were built in)")->delimiter(',');
   app.add_option(
          "--variants", options.variants,

@@ -41,6 +41,9 @@ find_library(LACUNA_BENCH_OPENBLAS_LIBRARY openblas)
 find_path(LACUNA_BENCH_LIBXSMM_INCLUDE libxsmm.h)
 find_library(LACUNA_BENCH_LIBXSMM_LIBRARY xsmm)
 find_library(LACUNA_BENCH_LIBXSMM_NOBLAS_LIBRARY xsmmnoblas)
+find_path(LACUNA_BENCH_ATEN_INCLUDE ATen/ATen.h)
+find_library(LACUNA_BENCH_TORCH_LIBRARY torch_cpu)
+find_library(LACUNA_BENCH_C10_LIBRARY c10)
 find_package(Eigen3 QUIET NO_MODULE)
 
 lacuna_bench_peer(NAME onednn SOURCE peers/onednn.cc
@@ -58,6 +61,22 @@ lacuna_bench_peer(NAME openblas SOURCE peers/openblas.cc
 lacuna_bench_peer(NAME libxsmm SOURCE peers/libxsmm.cc
   IF LACUNA_BENCH_LIBXSMM_INCLUDE LACUNA_BENCH_LIBXSMM_LIBRARY LACUNA_BENCH_LIBXSMM_NOBLAS_LIBRARY
   LIBRARIES "${LACUNA_BENCH_LIBXSMM_LIBRARY}" "${LACUNA_BENCH_LIBXSMM_NOBLAS_LIBRARY}" "${CMAKE_DL_LIBS}" pthread rt m)
+
+# PyTorch stays in a library that the program loads itself, once its instruction set is known: its flags, libraries and
+# warnings reach nothing else. Found by its files and not by find_package(Torch), whose configuration ends CMake if
+# anything that PyTorch was built with is missing.
+lacuna_bench_peer(NAME pytorch SOURCE peers/pytorch.cc
+  IF LACUNA_BENCH_ATEN_INCLUDE LACUNA_BENCH_TORCH_LIBRARY LACUNA_BENCH_C10_LIBRARY
+  LIBRARIES "${CMAKE_DL_LIBS}"
+  DEFINITIONS "LACUNA_BENCH_PYTORCH=\"$<TARGET_FILE:lacuna_bench_pytorch_kernels>\"")
+if(TARGET lacuna_bench_pytorch)
+  add_library(lacuna_bench_pytorch_kernels MODULE peers/pytorch_kernels.cc)
+  set_target_properties(lacuna_bench_pytorch_kernels PROPERTIES CXX_STANDARD 17 CXX_STANDARD_REQUIRED ON)
+  target_include_directories(lacuna_bench_pytorch_kernels PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
+  target_include_directories(lacuna_bench_pytorch_kernels SYSTEM PRIVATE "${LACUNA_BENCH_ATEN_INCLUDE}")
+  target_link_libraries(lacuna_bench_pytorch_kernels PRIVATE "${LACUNA_BENCH_TORCH_LIBRARY}"
+                                                             "${LACUNA_BENCH_C10_LIBRARY}")
+endif()
 
 # Eigen has no run-time dispatch: a library for each instruction set.
 if(Eigen3_FOUND)

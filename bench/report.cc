@@ -5,6 +5,9 @@
 #include <cstdio>
 #include <limits>
 #include <string_view>
+#include <utility>
+
+#include "networks.h"
 
 namespace lacuna::bench {
 namespace {
@@ -94,15 +97,18 @@ void PrintSpeedUp(const Measurement& lacuna, const Peer& peer) {
   }
 }
 
+// What a peer takes beside lacuna under `scheme`: with the same pruned weights if it runs them, else with dense ones.
+const Measurement* FindPeer(const LayerRun& run, std::string_view scheme, std::string_view engine) {
+  const Measurement* pruned = Find(run, scheme, engine);
+  return pruned != nullptr ? pruned : Find(run, "dense", engine);
+}
+
 void PrintRow(const LayerRun& run, const std::string& scheme, const std::vector<std::string>& peers) {
   const Measurement* lacuna = Find(run, scheme, "lacuna");
   if (lacuna == nullptr) return;
   std::printf("%-38s %-15s", run.Name().c_str(), scheme.c_str());
   PrintMs(8, lacuna);
-  for (const std::string& name : peers) {
-    const Measurement* pruned = Find(run, scheme, name);
-    PrintMs(Width(name), pruned != nullptr ? pruned : Find(run, "dense", name));
-  }
+  for (const std::string& name : peers) PrintMs(Width(name), FindPeer(run, scheme, name));
   const Peer best = FastestPeer(run, scheme);
   std::printf("  %-15s", best.entry != nullptr ? best.entry->engine.name : "none");
   PrintSpeedUp(*lacuna, best);
@@ -157,6 +163,18 @@ constexpr LayerGroup kGroups[] = {
     {"MobileNet-V2 1x1",
      [](const LayerRun& run) { return IsPointwise(run) && run.layer().network == std::string_view("mobilenet_v2"); }},
     {"MobileNet-V2 depthwise", [](const LayerRun& run) { return run.op() == "depthwise"; }},
+    {"C3D after conv1",
+     [](const LayerRun& run) {
+       return run.layer().network == std::string_view("c3d") && run.layer().name != std::string_view("conv1");
+     }},
+    {"R(2+1)D 1x3x3",
+     [](const LayerRun& run) {
+       return run.op() == "conv3d" && run.layer().kernel == Extents<3>{1, 3, 3};
+     }},
+    {"R(2+1)D 3x1x1",
+     [](const LayerRun& run) {
+       return run.op() == "conv3d" && run.layer().kernel == Extents<3>{3, 1, 1};
+     }},
     {"BERT base, activations [K, N]",
      [](const LayerRun& run) { return run.op() == "gemm" && run.layer().network == std::string_view("bert_base"); }},
     {"BERT base, activations [N, K]",
@@ -254,6 +272,74 @@ void PrintThreads(const LayerRuns& runs) {
               scaling.lowest(), scaling.where().c_str(), identical ? "bit-identical" : "DIFFER");
 }
 
+// The runs of all convolutions of a network, in the order of the layer table; empty unless all were measured.
+std::vector<const LayerRun*> LayersOf(const LayerRuns& runs, const Network& network) {
+  std::vector<const LayerRun*> layers;
+  for (const auto& run : runs) {
+    if (run->measured() && run->layer().network == std::string_view(network.name)) layers.push_back(run.get());
+  }
+  const auto count = std::count_if(kLayers.begin(), kLayers.end(), [&](const Layer& layer) {
+    return layer.times > 0 && layer.network == std::string_view(network.name);
+  });
+  return layers.size() == static_cast<size_t>(count) ? layers : std::vector<const LayerRun*>();
+}
+
+// "punched-4.36x, dense conv1 conv5".
+std::string PruningOf(const std::vector<const LayerRun*>& layers) {
+  std::string scheme, dense;
+  for (const LayerRun* run : layers) {
+    if (run->layer().pruned) {
+      scheme = run->network_scheme();
+    } else {
+      dense += std::string(" ") + run->layer().name;
+    }
+  }
+  return scheme + ", dense" + dense;
+}
+
+// A row if lacuna was measured in all layers of the network, each under the scheme that `scheme_of` gives it.
+template <class SchemeOf>
+void PrintNetwork(const std::vector<const LayerRun*>& layers, const std::string& weights, const SchemeOf& scheme_of,
+                  const std::vector<std::string>& peers) {
+  double seconds = 0.0, useful_flops = 0.0, dense_flops = 0.0;
+  for (const LayerRun* run : layers) {
+    const Measurement* lacuna = Find(*run, scheme_of(*run), "lacuna");
+    if (lacuna == nullptr) return;
+    const auto times = static_cast<double>(run->layer().times);
+    seconds += times * lacuna->seconds;
+    useful_flops += times * lacuna->useful_flops;
+    dense_flops += times * lacuna->dense_flops;
+  }
+  std::printf("%-10s %-36s %4.2fx %9.3f", layers.front()->layer().network, weights.c_str(), dense_flops / useful_flops,
+              seconds * 1e3);
+  std::string fastest = "none";
+  double fastest_seconds = std::numeric_limits<double>::infinity();
+  for (const std::string& name : peers) {
+    double total = 0.0;  // infinite if the peer lacks a layer
+    for (const LayerRun* run : layers) {
+      const Measurement* peer = FindPeer(*run, scheme_of(*run), name);
+      total += peer != nullptr ? static_cast<double>(run->layer().times) * peer->seconds
+                               : std::numeric_limits<double>::infinity();
+    }
+    if (std::isinf(total)) {
+      std::printf(" %*s", Width(name), "-");
+    } else {
+      std::printf(" %*.3f", Width(name), total * 1e3);
+    }
+    if (total < fastest_seconds) {
+      fastest_seconds = total;
+      fastest = name;
+    }
+  }
+  std::printf("  %-15s", fastest.c_str());
+  if (std::isinf(fastest_seconds)) {
+    std::printf(" %8s", "-");
+  } else {
+    std::printf(" %7.2fx", fastest_seconds / seconds);
+  }
+  std::printf(" %7.1f %7.1f\n", useful_flops / seconds * 1e-9, dense_flops / seconds * 1e-9);
+}
+
 }  // namespace
 
 void PrintLayers(const LayerRuns& runs) {
@@ -287,6 +373,30 @@ void PrintSummary(const LayerRuns& runs) {
   }
   PrintVariants(runs);
   PrintThreads(runs);
+}
+
+void PrintNetworks(const LayerRuns& runs) {
+  const std::vector<std::string> peers = PeerNames(runs), schemes = LacunaSchemes(runs);
+  if (schemes.empty()) return;
+  bool first = true;
+  for (const Network& network : kNetworks) {
+    const std::vector<const LayerRun*> layers = LayersOf(runs, network);
+    if (layers.empty()) continue;
+    if (std::exchange(first, false)) {
+      std::printf(
+          "\nAll convolutions of a network, a clip: FLOPs of the dense network over those left; ms; speed-up of lacuna "
+          "over\nthe fastest peer; useful and dense-equivalent GFLOP/s\n%-10s %-36s %5s %9s",
+          "network", "weights", "FLOPs", "lacuna");
+      for (const std::string& name : peers) std::printf(" %*s", Width(name), name.c_str());
+      std::printf("  %-15s %8s %7s %7s\n", "fastest peer", "over it", "useful", "dense");
+    }
+    for (const std::string& scheme : schemes) {
+      PrintNetwork(
+          layers, scheme, [&](const LayerRun&) { return scheme; }, peers);
+    }
+    PrintNetwork(
+        layers, PruningOf(layers), [](const LayerRun& run) { return run.network_scheme(); }, peers);
+  }
 }
 
 void PrintDetails(const LayerRuns& runs) {

@@ -19,6 +19,10 @@ void PrintLayers(const LayerRuns& runs);
 // Geometric means over groups of layers, scheme by scheme; packing; threads.
 void PrintSummary(const LayerRuns& runs);
 
+// A row per network of which all convolutions were measured, and per way of pruning it: ms, each layer as often as the
+// network has it; speed-up over the fastest peer.
+void PrintNetworks(const LayerRuns& runs);
+
 // Prints what every engine chose, in its own words.
 void PrintDetails(const LayerRuns& runs);
 

@@ -1,14 +1,15 @@
 #!/bin/bash
 # Usage: bench/run.sh [FILTER] [FLAG...]
-# Builds the benchmarks (preset release), measures peak_bench, conv2d_bench and gemm_bench one after the other on one
-# core, lists what formats take to store (storage_bench), prints their reports and writes Google Benchmark's JSON to
-# build/bench/. FILTER is a regular expression over
-# names like conv2d/vgg16.conv3_2/bcr_col-8x/lacuna; flags, say --target=avx2, go to conv2d_bench and gemm_bench.
+# Builds the benchmarks (preset release), measures peak_bench, conv2d_bench, conv3d_bench and gemm_bench one after the
+# other on one core, lists what formats take to store (storage_bench), prints their reports and writes Google
+# Benchmark's JSON to build/bench/. FILTER is a regular expression over names like
+# conv2d/vgg16.conv3_2/bcr_col-8x/lacuna; flags, say --target=avx2, go to conv2d_bench, conv3d_bench and gemm_bench.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cmake/install-debian.sh cmake ninja-build g++-12 libhwy-dev libbenchmark-dev libcli11-dev \
   libdnnl-dev libxnnpack-dev libpthreadpool-dev libcpuinfo-dev libopenblas-dev libeigen3-dev libxsmm-dev
+cmake/install-debian.sh libtorch-dev || echo "run.sh: no libtorch-dev here, the peer pytorch is left out" >&2
 
 filter=.
 if [[ $# -gt 0 && $1 != -* ]]; then
@@ -17,7 +18,7 @@ if [[ $# -gt 0 && $1 != -* ]]; then
 fi
 
 cmake --preset release -DLACUNA_BUILD_TESTS=OFF -DLACUNA_BUILD_EXAMPLES=OFF >/dev/null
-cmake --build --preset release --target peak_bench conv2d_bench gemm_bench storage_bench
+cmake --build --preset release --target peak_bench conv2d_bench conv3d_bench gemm_bench storage_bench
 
 # One core, so that the samples of one engine do not migrate away from its caches; more if the flags ask for threads.
 pin=()
@@ -30,7 +31,7 @@ mkdir -p "$out"
 rm -f "$out"/*.json
 "${pin[@]}" build/release/bench/peak_bench --benchmark_out="$out/peak.json"
 status=0
-for program in conv2d gemm; do
+for program in conv2d conv3d gemm; do
   # A program without a benchmark that matches is not asked.
   if build/release/bench/"${program}_bench" --benchmark_filter="$filter" --benchmark_list_tests "$@" \
     >/dev/null 2>&1; then

@@ -9,6 +9,8 @@ namespace lacuna::bench {
 namespace {
 
 constexpr double kSampleSeconds = 3e-3;
+// Slower engines are not warmed: what the caches keep from one run to the next is nothing beside half a second.
+constexpr double kLongRunSeconds = 0.5;
 constexpr size_t kMinSamples = 7;
 constexpr size_t kMaxSamples = 101;
 constexpr double kRunning = 0.98;  // less of the sample on the CPU: another process had it meanwhile
@@ -45,12 +47,21 @@ PeakTracker& Sampler::Tracker(int threads) {
   return place->second;
 }
 
-Sampler::Sample Sampler::Take(const Timed& engine, size_t runs) {
+Sampler::Plan Sampler::Calibrate(const Timed& engine) {
+  if (options_.smoke) return {};
+  // The first run is cold, and any may be interrupted: the fastest counts.
+  double once = TimeRuns(engine, 1);
+  for (int i = 0; i < 3 && once < kLongRunSeconds; ++i) once = std::min(once, TimeRuns(engine, 1));
+  const double runs = std::ceil(kSampleSeconds / std::max(1e-9, once));
+  return {.runs = static_cast<size_t>(std::max(1.0, runs)), .warm_up = once < kLongRunSeconds};
+}
+
+Sampler::Sample Sampler::Take(const Timed& engine, const Plan& plan) {
   PeakTracker& tracker = Tracker(engine.threads);
-  engine.run();
+  if (plan.warm_up) engine.run();
   const double before = tracker.Probe();
   const double cpu_start = CpuSeconds(), start = Seconds();
-  const double seconds = TimeRuns(engine, runs);
+  const double seconds = TimeRuns(engine, plan.runs);
   // With several threads the calling one may rightly sleep at a barrier.
   const double running = engine.threads > 1 ? 1.0 : (CpuSeconds() - cpu_start) / std::max(Seconds() - start, 1e-9);
   return {seconds, std::min(before, tracker.Probe()), running};
@@ -72,15 +83,12 @@ Samples Sampler::Filter(const std::vector<Sample>& taken, int threads) {
 }
 
 std::vector<Samples> Sampler::Run(std::span<const Timed> engines) {
-  std::vector<size_t> runs;
-  for (const Timed& engine : engines) {
-    const double once = std::max(1e-9, TimeRuns(engine, 1));
-    runs.push_back(options_.smoke ? 1 : static_cast<size_t>(std::ceil(std::max(1.0, kSampleSeconds / once))));
-  }
+  std::vector<Plan> plans;
+  for (const Timed& engine : engines) plans.push_back(Calibrate(engine));
   std::vector<std::vector<Sample>> taken(engines.size());
   const double start = Seconds();
   for (size_t round = 1; round <= kMaxSamples; ++round) {
-    for (size_t e = 0; e < engines.size(); ++e) taken[e].push_back(Take(engines[e], runs[e]));
+    for (size_t e = 0; e < engines.size(); ++e) taken[e].push_back(Take(engines[e], plans[e]));
     if (options_.smoke) break;
     const double spent = Seconds() - start;
     bool complete = true;

@@ -35,20 +35,26 @@ class Sampler {
   explicit Sampler(const SamplerOptions& options) : options_(options) {}
 
   // Rounds over all engines until the budget is spent and each has at least 7 samples. A sample is the mean of enough
-  // runs to last 3 ms, after one run that warms the caches. The FMA peak is probed before and after every sample; the
-  // sample is dropped if either probe was below 90 % of the peak.
+  // runs to last 3 ms, after one run that warms the caches; an engine that takes half a second is not warmed. The FMA
+  // peak is probed before and after every sample; the sample is dropped if either probe was below 90 % of the peak.
   std::vector<Samples> Run(std::span<const Timed> engines);
 
   double PeakFlops(int threads) { return Tracker(threads).Peak(); }
 
  private:
+  // How an engine is sampled.
+  struct Plan {
+    size_t runs = 1;
+    bool warm_up = true;
+  };
   struct Sample {
     double seconds;
     double slowest_probe;
     double running;  // part of the time that the thread had the CPU
   };
   PeakTracker& Tracker(int threads);
-  Sample Take(const Timed& engine, size_t runs);
+  Plan Calibrate(const Timed& engine);
+  Sample Take(const Timed& engine, const Plan& plan);
   Samples Filter(const std::vector<Sample>& taken, int threads);
 
   SamplerOptions options_;

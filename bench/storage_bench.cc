@@ -57,7 +57,7 @@ void Measure(benchmark::State& state, const DenseWeights<float>& dense, const st
 }
 
 int Run(int argc, char** argv) {
-  const ConvShape<2> shape = Shape2d(Conv42());
+  const ConvShape<3> shape = ShapeOf(Conv42());
   const auto dense = Gaussian(MatrixShapeOf(shape));
   if (!dense.ok()) {
     std::fprintf(stderr, "%s\n", dense.status().message());

@@ -10,6 +10,7 @@
 
 #include "lacuna_engine.h"
 #include "layer_run.h"
+#include "networks.h"
 #include "probe.h"
 #include "report.h"
 #include "target.h"
@@ -65,9 +66,12 @@ void AddEntries(LayerRun& run, const Suite& suite, const SuiteOp& op, const Opti
       if (wanted) engines.push_back(peer);
     }
   }
-  const Problem geometry{.shape = Shape2d(run.layer()), .channels_last = op.channels_last, .weights = {}, .input = {}};
+  const Problem geometry{.shape = ShapeOf(run.layer()), .channels_last = op.channels_last, .weights = {}, .input = {}};
   std::vector<std::string> schemes = options.schemes.empty() ? suite.schemes : options.schemes;
   if (!op.schemes.empty()) schemes = op.schemes;
+  if (const std::string& scheme = run.network_scheme(); !scheme.empty()) {
+    if (std::find(schemes.begin(), schemes.end(), scheme) == schemes.end()) schemes.push_back(scheme);
+  }
   // Dense peers are measured whether or not lacuna runs dense weights.
   const bool dense = std::find(schemes.begin(), schemes.end(), "dense") != schemes.end();
   if (!dense) schemes.insert(schemes.begin(), "dense");
@@ -115,11 +119,22 @@ void Register(LayerRun* run) {
 
 Status CheckSchemes(const Options& options) {
   for (const std::string& scheme : options.schemes) {
-    LACUNA_RETURN_IF_ERROR(MakeWorkload({.in_channels = 16, .out_channels = 8, .input = {1, 1}, .kernel = {1, 1}},
+    LACUNA_RETURN_IF_ERROR(MakeWorkload({.in_channels = 16, .out_channels = 8, .input = {1, 1, 1}, .kernel = {1, 1, 1}},
                                         std::span<const std::string>(&scheme, 1))
                                .status());
   }
   return Status();
+}
+
+// Networks are pruned as a whole unless other schemes are asked for.
+Result<std::string> NetworkSchemeOf(const Layer& layer, const Options& options) {
+  NetworkPruning pruning{.flops_rate = options.flops_rate};
+  if (!options.network_scheme.empty()) {
+    pruning.kind = options.network_scheme;
+  } else if (!options.schemes.empty() && options.flops_rate == 0.0) {
+    return std::string();
+  }
+  return NetworkSchemeOf(layer, pruning);
 }
 
 int Fail(const Status& status) {
@@ -186,6 +201,9 @@ int RunSuite(const Suite& suite, int argc, char** argv) {
     for (const Layer& layer : kLayers) {
       if (layer.op != op.op) continue;
       auto run = std::make_unique<LayerRun>(op.name, layer, op.channels_last, &context);
+      Result<std::string> network_scheme = NetworkSchemeOf(layer, options);
+      if (!network_scheme.ok()) return Fail(network_scheme.status());
+      run->set_network_scheme(*std::move(network_scheme));
       AddEntries(*run, suite, op, options, filter);
       if (run->entries().empty()) continue;
       Register(run.get());
@@ -198,6 +216,7 @@ int RunSuite(const Suite& suite, int argc, char** argv) {
   if (options.verbose) PrintDetails(runs);
   PrintLayers(runs);
   PrintSummary(runs);
+  PrintNetworks(runs);
   return PrintFaults(runs, context, /*check_peak=*/!options.smoke) == 0 ? 0 : 1;
 }
 

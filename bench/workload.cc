@@ -27,7 +27,7 @@ Result<WeightSet> Prune(const DenseWeights<float>& dense, const std::string& nam
 }
 
 // The output channels that are verified: spread over the layer, few enough for naive loops.
-std::vector<int64_t> ChannelsToVerify(const ConvShape<2>& shape) {
+std::vector<int64_t> ChannelsToVerify(const ConvShape<3>& shape) {
   constexpr double kMultiplyAdds = 32e6;
   const double each = shape.dense_flops() / 2.0 / static_cast<double>(shape.out_channels);
   const auto count =
@@ -56,7 +56,7 @@ Problem Workload::ProblemOf(const WeightSet& set, bool channels_last) const {
           .input = input};
 }
 
-Result<Workload> MakeWorkload(const ConvShape<2>& shape, std::span<const std::string> schemes) {
+Result<Workload> MakeWorkload(const ConvShape<3>& shape, std::span<const std::string> schemes) {
   LACUNA_RETURN_IF_ERROR(shape.Validate());
   Workload workload{.shape = shape, .input = {}, .weights = {}};
   workload.input.resize(static_cast<size_t>(shape.input_elements()));
@@ -75,26 +75,25 @@ Result<Workload> MakeWorkload(const ConvShape<2>& shape, std::span<const std::st
 }
 
 Status Verify(const Problem& problem, std::span<const float> output) {
-  const ConvShape<2>& shape = problem.shape;
+  const ConvShape<3>& shape = problem.shape;
   const int64_t pixels = shape.positions();
   const double roundings = 4.0 * static_cast<double>(shape.depth()) + 64.0;
   const double unit = 0.5 * static_cast<double>(std::numeric_limits<float>::epsilon());
   const double gamma = roundings * unit / (1.0 - roundings * unit);
   std::vector<float> expected(static_cast<size_t>(pixels));
   std::vector<double> magnitude(expected.size());
-  ConvShape<2> one = shape;  // one output channel and the input channels of its group
+  ConvShape<3> one = shape;  // one output channel and the input channels of its group
   one.in_channels = shape.channels_per_group();
   one.out_channels = one.groups = 1;
-  const Extents<4> x_extent{1, one.in_channels, shape.input[0], shape.input[1]};
-  const Extents<4> y_extent{1, 1, shape.output(0), shape.output(1)};
+  const Extents<5> x_extent = one.input_tensor(), y_extent = one.output_tensor();
   for (const int64_t oc : ChannelsToVerify(shape)) {
     const int64_t first_channel = oc / shape.rows_per_group() * shape.channels_per_group();
-    const float* x = problem.input.data() + first_channel * shape.input[0] * shape.input[1];
+    const float* x = problem.input.data() + first_channel * (shape.input_elements() / shape.in_channels);
     const auto filter =
         problem.weights.subspan(static_cast<size_t>(oc * shape.depth()), static_cast<size_t>(shape.depth()));
-    LACUNA_RETURN_IF_ERROR(reference::Convolution<2>(one, filter, {}, TensorView<const float, 4>::Planar(x, x_extent),
-                                                     TensorView<float, 4>::Planar(expected.data(), y_extent), {},
-                                                     TensorView<double, 4>::Planar(magnitude.data(), y_extent)));
+    LACUNA_RETURN_IF_ERROR(reference::Convolution<3>(one, filter, {}, TensorView<const float, 5>::Planar(x, x_extent),
+                                                     TensorView<float, 5>::Planar(expected.data(), y_extent), {},
+                                                     TensorView<double, 5>::Planar(magnitude.data(), y_extent)));
     const float* y = output.data() + oc * pixels;
     for (size_t p = 0; p < expected.size(); ++p) {
       const double error = std::abs(static_cast<double>(y[p]) - static_cast<double>(expected[p]));
@@ -107,9 +106,9 @@ Status Verify(const Problem& problem, std::span<const float> output) {
   return Status();
 }
 
-double FractionInside(const ConvShape<2>& shape) {
+double FractionInside(const ConvShape<3>& shape) {
   double fraction = 1.0;
-  for (int axis = 0; axis < 2; ++axis) {
+  for (int axis = 0; axis < 3; ++axis) {
     int64_t inside = 0;
     for (int64_t o = 0; o < shape.output(axis); ++o) {
       for (int64_t k = 0; k < shape.kernel[axis]; ++k) {

@@ -27,7 +27,7 @@ struct WeightSet {
 };
 
 struct Workload {
-  ConvShape<2> shape;
+  ConvShape<3> shape;
   std::vector<float> input;        // planar
   std::vector<WeightSet> weights;  // the first is dense, whether asked for or not
 
@@ -37,14 +37,14 @@ struct Workload {
 
 // Gaussian weights and inputs from a fixed seed, weights scaled by sqrt(2 / K) as He et al. do, pruned by the library's
 // own projections under every scheme of `schemes`.
-Result<Workload> MakeWorkload(const ConvShape<2>& shape, std::span<const std::string> schemes);
+Result<Workload> MakeWorkload(const ConvShape<3>& shape, std::span<const std::string> schemes);
 
 // Ok if `output` (planar) is the convolution of the problem within the bound gamma_n * sum |w| |x| of n = 4 K + 64
 // roundings, loose enough for Winograd, over all pixels of a few output channels.
 Status Verify(const Problem& problem, std::span<const float> output);
 
 // Multiply-adds that meet an input and not padding, over all multiply-adds.
-double FractionInside(const ConvShape<2>& shape);
+double FractionInside(const ConvShape<3>& shape);
 
 }  // namespace lacuna::bench
 

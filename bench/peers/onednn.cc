@@ -5,7 +5,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include <algorithm>
-#include <chrono>
+#include <array>
 #include <cstring>
 #include <string_view>
 #include <unordered_map>
@@ -84,36 +84,44 @@ dnnl::memory Reordered(dnnl::stream& stream, const dnnl::memory::desc& plain, co
 
 Status Absent(const char* reason) { return Status::Make(StatusCode::kUnsupported, "%s", reason); }
 
+template <size_t kCount>
+dnnl::memory::dims Dims(const std::array<int64_t, kCount>& extents) {
+  return {extents.begin(), extents.end()};
+}
+
+template <int kRank>
 EnginePointer MakeConvolutionWith(const Problem& problem, const Settings& settings, dnnl::algorithm algorithm) {
-  const ConvShape<2>& s = problem.shape;
+  constexpr Tag kPlanar = kRank == 2 ? Tag::nchw : Tag::ncdhw;
+  constexpr Tag kFilters = kRank == 2 ? Tag::oihw : Tag::oidhw;
+  constexpr Tag kGroupedFilters = kRank == 2 ? Tag::goihw : Tag::goidhw;
+  const ConvShape<kRank> s = ShapeOfRank<kRank>(problem.shape);
   dnnl::engine& engine = CpuEngine(settings);
   dnnl::stream stream(engine);
-  const dnnl::memory::dims x_dims{1, s.in_channels, s.input[0], s.input[1]};
-  const dnnl::memory::dims y_dims{1, s.out_channels, s.output(0), s.output(1)};
+  const dnnl::memory::dims x_dims = Dims(s.input_tensor()), y_dims = Dims(s.output_tensor());
   const bool grouped = s.groups > 1;
-  const dnnl::memory::dims w_dims =
-      grouped ? dnnl::memory::dims{s.groups, s.rows_per_group(), s.channels_per_group(), s.kernel[0], s.kernel[1]}
-              : dnnl::memory::dims{s.out_channels, s.in_channels, s.kernel[0], s.kernel[1]};
+  dnnl::memory::dims w_dims = grouped ? dnnl::memory::dims{s.groups, s.rows_per_group(), s.channels_per_group()}
+                                      : dnnl::memory::dims{s.out_channels, s.in_channels};
+  w_dims.insert(w_dims.end(), s.kernel.begin(), s.kernel.end());
+  dnnl::memory::dims gaps = Dims(s.dilation);  // oneDNN counts the positions between taps
+  for (auto& gap : gaps) --gap;
   const dnnl::convolution_forward::desc description(
       dnnl::prop_kind::forward_inference, algorithm, {x_dims, kF32, Tag::any}, {w_dims, kF32, Tag::any},
-      {y_dims, kF32, Tag::any}, {s.stride[0], s.stride[1]}, {s.dilation[0] - 1, s.dilation[1] - 1},
-      {s.pad_begin[0], s.pad_begin[1]}, {s.pad_end[0], s.pad_end[1]});
+      {y_dims, kF32, Tag::any}, Dims(s.stride), gaps, Dims(s.pad_begin), Dims(s.pad_end));
   const dnnl::convolution_forward::primitive_desc made(description, engine);
   Arguments arguments;
-  arguments[DNNL_ARG_SRC] = Reordered(stream, {x_dims, kF32, Tag::nchw}, made.src_desc(), problem.input);
+  arguments[DNNL_ARG_SRC] = Reordered(stream, {x_dims, kF32, kPlanar}, made.src_desc(), problem.input);
   arguments[DNNL_ARG_WEIGHTS] =
-      Reordered(stream, {w_dims, kF32, grouped ? Tag::goihw : Tag::oihw}, made.weights_desc(), problem.weights);
+      Reordered(stream, {w_dims, kF32, grouped ? kGroupedFilters : kFilters}, made.weights_desc(), problem.weights);
   dnnl::memory y(made.dst_desc(), engine);
   arguments[DNNL_ARG_DST] = y;
   return std::make_unique<OnednnEngine>(std::move(stream), dnnl::convolution_forward(made), std::move(arguments),
-                                        std::move(y), dnnl::memory::desc(y_dims, kF32, Tag::nchw),
-                                        made.impl_info_str());
+                                        std::move(y), dnnl::memory::desc(y_dims, kF32, kPlanar), made.impl_info_str());
 }
 
-template <dnnl::algorithm kAlgorithm>
+template <int kRank, dnnl::algorithm kAlgorithm>
 Result<EnginePointer> MakeOnednnConvolution(const Problem& problem, const Settings& settings, const EngineInfo& info) {
   try {
-    EnginePointer engine = MakeConvolutionWith(problem, settings, kAlgorithm);
+    EnginePointer engine = MakeConvolutionWith<kRank>(problem, settings, kAlgorithm);
     // The reference implementation would be a straw man.
     if (engine->Detail().rfind("ref", 0) == 0) return Absent("oneDNN has only its reference implementation");
     if (info.winograd && engine->Detail().find("wino") == std::string::npos) return Absent("oneDNN chose no Winograd");
@@ -159,17 +167,6 @@ EnginePointer MakeMatmul(const Problem& problem, const Settings& settings) {
                                         std::string("matmul ") + made.impl_info_str());
 }
 
-double FastestOfFive(Engine& engine) {
-  double best = 1e30;
-  engine.Run();
-  for (int i = 0; i < 5; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    engine.Run();
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  return best;
-}
-
 // Which of the two is faster differs by shape and instruction set.
 Result<EnginePointer> MakeOnednnGemm(const Problem& problem, const Settings& settings, const EngineInfo&) {
   EnginePointer best;
@@ -178,7 +175,7 @@ Result<EnginePointer> MakeOnednnGemm(const Problem& problem, const Settings& set
   for (const auto make : {&MakeInnerProduct, &MakeMatmul}) {
     try {
       EnginePointer engine = make(problem, settings);
-      const double seconds = FastestOfFive(*engine);
+      const double seconds = FastestRun(*engine, /*runs=*/5);
       if (seconds < best_seconds) {
         best_seconds = seconds;
         best = std::move(engine);
@@ -193,20 +190,27 @@ Result<EnginePointer> MakeOnednnGemm(const Problem& problem, const Settings& set
 
 }  // namespace
 
+template <int kRank>
 std::vector<EngineInfo> OnednnConvolutions() {
+  using dnnl::algorithm;
   const auto any = [](const Problem&) { return true; };
   const auto eligible = [](const Problem& problem) {
-    const ConvShape<2>& s = problem.shape;
-    return s.groups == 1 && s.kernel == Extents<2>{3, 3} && s.stride == Extents<2>{1, 1} &&
-           s.dilation == Extents<2>{1, 1};
+    const ConvShape<3>& s = problem.shape;
+    const Extents<3> ones{1, 1, 1};
+    return s.groups == 1 && s.kernel == Extents<3>{1, 3, 3} && s.stride == ones && s.dilation == ones;
   };
-  return {
-      {.name = "onednn_direct", .supports = any, .make = &MakeOnednnConvolution<dnnl::algorithm::convolution_direct>},
-      {.name = "onednn_winograd",
-       .winograd = true,
-       .supports = eligible,
-       .make = &MakeOnednnConvolution<dnnl::algorithm::convolution_winograd>}};
+  std::vector<EngineInfo> engines{
+      {.name = "onednn_direct", .supports = any, .make = &MakeOnednnConvolution<kRank, algorithm::convolution_direct>}};
+  if (kRank == 2) {
+    engines.push_back({.name = "onednn_winograd",
+                       .winograd = true,
+                       .supports = eligible,
+                       .make = &MakeOnednnConvolution<kRank, algorithm::convolution_winograd>});
+  }
+  return engines;
 }
+template std::vector<EngineInfo> OnednnConvolutions<2>();
+template std::vector<EngineInfo> OnednnConvolutions<3>();
 
 std::vector<EngineInfo> OnednnGemms() { return {{.name = "onednn", .supports = &IsGemm, .make = &MakeOnednnGemm}}; }
 

@@ -4,18 +4,43 @@
 #ifndef LACUNA_BENCH_PEERS_PEERS_H_
 #define LACUNA_BENCH_PEERS_PEERS_H_
 
+#include <algorithm>
+#include <chrono>
+#include <limits>
 #include <vector>
 
 #include "engine.h"
 
 namespace lacuna::bench {
 
+// Seconds of the fastest of `runs` after a warm one: what a peer with several ways to compute a layer chooses by.
+inline double FastestRun(Engine& engine, int runs) {
+  double best = std::numeric_limits<double>::infinity();
+  engine.Run();
+  for (int i = 0; i < runs; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    engine.Run();
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return best;
+}
+
 #ifdef LACUNA_BENCH_HAS_ONEDNN
-std::vector<EngineInfo> OnednnConvolutions();  // onednn_direct, onednn_winograd
+template <int kRank>
+std::vector<EngineInfo> OnednnConvolutions();  // onednn_direct; of rank 2 onednn_winograd
 std::vector<EngineInfo> OnednnGemms();         // onednn
 #else
-inline std::vector<EngineInfo> OnednnConvolutions() { return {}; }
+template <int kRank>
+std::vector<EngineInfo> OnednnConvolutions() {
+  return {};
+}
 inline std::vector<EngineInfo> OnednnGemms() { return {}; }
+#endif
+
+#ifdef LACUNA_BENCH_HAS_PYTORCH
+std::vector<EngineInfo> PytorchConvolutions();  // pytorch, of rank 3
+#else
+inline std::vector<EngineInfo> PytorchConvolutions() { return {}; }
 #endif
 
 #ifdef LACUNA_BENCH_HAS_XNNPACK

@@ -62,7 +62,7 @@ class XnnpackEngine : public Engine {
 
 // XNNPACK wants [OC][KH][KW][IC per group].
 std::vector<float> ChannelsLastFilters(const Problem& problem) {
-  const ConvShape<2>& s = problem.shape;
+  const ConvShape<3>& s = problem.shape;
   std::vector<float> filters(problem.weights.size());
   for (int64_t oc = 0; oc < s.out_channels; ++oc) {
     Transpose(problem.weights.data() + oc * s.depth(), s.channels_per_group(), s.taps(),
@@ -72,7 +72,7 @@ std::vector<float> ChannelsLastFilters(const Problem& problem) {
 }
 
 Result<EnginePointer> MakeXnnpack(const Problem& problem, const Settings& settings, const EngineInfo& info) {
-  const ConvShape<2>& s = problem.shape;
+  const ConvShape<2> s = ShapeOfRank<2>(problem.shape);
   if (const xnn_status status = InitializeOnce(settings); status != xnn_status_success) {
     return Absent("xnn_initialize", status);
   }

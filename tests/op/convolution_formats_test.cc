@@ -4,11 +4,14 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "tests/op/volumes_3d.h"
 #include "tests/support/check_error.h"
 #include "tests/support/for_each_target.h"
 #include "tests/support/layer.h"
@@ -20,24 +23,28 @@ namespace {
 constexpr BlockShape kBlocks[] = {{4, 1}, {8, 1}, {4, 4}, {8, 8}, {16, 1}, {1, 9}};
 
 template <int kRank>
-void CheckFormats(const ConvLayer<kRank>& layer) {
+void CheckFormats(const ConvLayer<kRank>& layer, const RunOptions& run = {}) {
   const auto dense = layer.dense();
   const auto csr = CsrWeights<float>::FromDense(dense);
   REQUIRE(csr.ok());
+  const auto punched = layer.bcr({8, 4 * layer.shape().taps()});
+  INFO(std::string(LayoutName(run.x)) << " to " << std::string(LayoutName(run.y)));
   ForEachTarget([&] {
-    layer.Check(PlanConvolution<kRank>(*csr, layer.shape(), layer.epilogue()));
+    layer.Check(PlanConvolution<kRank>(dense, layer.shape(), layer.epilogue()), run);
+    layer.Check(PlanConvolution<kRank>(punched, layer.shape(), layer.epilogue()), run);
+    layer.Check(PlanConvolution<kRank>(*csr, layer.shape(), layer.epilogue()), run);
     const PlanOptions by_pattern_kernel{.tile = PatternTileIndex()};
-    layer.Check(PlanConvolution<kRank>(*csr, layer.shape(), layer.epilogue(), by_pattern_kernel));
+    layer.Check(PlanConvolution<kRank>(*csr, layer.shape(), layer.epilogue(), by_pattern_kernel), run);
     for (const int64_t group : {1, 4}) {
       const auto pattern = PatternWeights<float>::FromDense(dense, layer.shape().taps(), group);
       REQUIRE(pattern.ok());
-      layer.Check(PlanConvolution<kRank>(*pattern, layer.shape(), layer.epilogue()));
-      layer.Check(PlanConvolution<kRank>(*pattern, layer.shape(), layer.epilogue(), by_pattern_kernel));
+      layer.Check(PlanConvolution<kRank>(*pattern, layer.shape(), layer.epilogue()), run);
+      layer.Check(PlanConvolution<kRank>(*pattern, layer.shape(), layer.epilogue(), by_pattern_kernel), run);
     }
     for (const BlockShape& block : kBlocks) {
       const auto blocks = BlockWeights<float>::FromDense(dense, block);
       REQUIRE(blocks.ok());
-      layer.Check(PlanConvolution<kRank>(*blocks, layer.shape(), layer.epilogue()));
+      layer.Check(PlanConvolution<kRank>(*blocks, layer.shape(), layer.epilogue()), run);
     }
   });
 }
@@ -63,18 +70,27 @@ TEST_CASE("formats: kernels, strides, dilations and groups") {
   }
 }
 
-TEST_CASE("formats: densities from nothing to everything, and rank 3") {
+TEST_CASE("formats: volumes, kernels, strides, dilations, padding, groups and layouts of rank 3") {
+  ForEachVolume([](const ConvShape<3>& shape, const RunOptions& run) {
+    CheckFormats(ConvLayer<3>(shape, {.density = 0.25, .bias = true, .epilogue = {.activation = Activation::kRelu}}),
+                 run);
+  });
+}
+
+TEST_CASE("formats: densities from nothing to everything") {
   for (const double density : {0.0, 0.01, 0.05, 0.5, 1.0}) {
     CheckFormats(ConvLayer<2>({.in_channels = 13, .out_channels = 21, .input = {7, 9}, .kernel = {3, 3}},
                               {.density = density, .integers = density != 0.5}));
   }
-  CheckFormats(ConvLayer<3>({.in_channels = 5,
-                             .out_channels = 9,
-                             .input = {4, 6, 7},
-                             .kernel = {3, 3, 3},
-                             .pad_begin = {1, 1, 1},
-                             .pad_end = {1, 1, 1}},
-                            {.density = 0.1}));
+  for (const double density : {0.0, 0.02, 0.1, 0.5, 1.0}) {
+    CheckFormats(ConvLayer<3>({.in_channels = 5,
+                               .out_channels = 9,
+                               .input = {4, 6, 7},
+                               .kernel = {3, 3, 3},
+                               .pad_begin = {1, 1, 1},
+                               .pad_end = {1, 1, 1}},
+                              {.density = density, .integers = density != 0.5}));
+  }
 }
 
 TEST_CASE("formats: GEMM") {
@@ -111,6 +127,61 @@ TEST_CASE("formats: the pattern kernel at the edges of its blocks") {
         }
       });
     }
+  }
+}
+
+TEST_CASE("formats: the pattern kernel at the edges of its blocks, in volumes") {
+  for (const Extents<3> input : {Extents<3>{1, 1, 1}, {1, 7, 40}, {6, 40, 1}, {3, 7, 7}, {2, 15, 17}, {7, 14, 35}}) {
+    for (const Extents<3> kernel : {Extents<3>{3, 3, 3}, {1, 3, 3}, {3, 1, 1}, {2, 1, 5}}) {
+      const ConvLayer<3> layer(PaddedToFit({.in_channels = 3,
+                                            .out_channels = 5,
+                                            .input = input,
+                                            .kernel = kernel,
+                                            .pad_begin = {kernel[0] / 2, kernel[1] / 2, kernel[2] / 2},
+                                            .pad_end = {kernel[0] / 2, 0, kernel[2] / 2}}),
+                               {.density = 0.4, .bias = true, .residual = true});
+      const auto dense = layer.dense();
+      ForEachTarget([&] {
+        for (const size_t bytes : {size_t{1}, size_t{8192}, kInputTileBytes}) {
+          layer.Check(PlanConvolution<3>(dense, layer.shape(), layer.epilogue(),
+                                         {.tile = PatternTileIndex(), .input_tile_bytes = bytes}));
+        }
+      });
+    }
+  }
+}
+
+// FKW of 3 x 3 x 3 cells in the order of FilterKernelReorder, and back.
+TEST_CASE("formats: pattern weights of 27 cells, reordered by filter and kernel") {
+  const ConvShape<3> shape{.in_channels = 12,
+                           .out_channels = 22,
+                           .groups = 2,
+                           .input = {4, 5, 9},
+                           .kernel = {3, 3, 3},
+                           .pad_begin = {1, 1, 1},
+                           .pad_end = {1, 1, 1}};
+  const ConvLayer<3> original(shape, {.integers = false});
+  for (const std::string name : {"pattern-8x", "pattern_g4-8x", "pattern-2x"}) {
+    CAPTURE(name);
+    const auto pruned = prune::Project(original.dense(), *prune::ParseScheme(name), 27);
+    REQUIRE(pruned.ok());
+    const auto* pattern = pruned->As<PatternWeights<float>>();
+    REQUIRE(pattern != nullptr);
+    const auto dense = pattern->ToDense();
+    REQUIRE(dense.ok());
+    const auto reordered = ReorderFilters<FilterKernelReorder<>>(*pattern);
+    REQUIRE(reordered.ok());
+    CHECK(reordered->Validate().ok());
+    const auto back = reordered->ToDense();
+    REQUIRE(back.ok());
+    CHECK(std::ranges::equal(back->values(), dense->values()));
+    const ConvLayer<3> layer(shape, {.integers = false, .bias = true, .weights = dense->values()});
+    ForEachTarget([&] {
+      for (const int tile : {kChooseTile, 0, PatternTileIndex()}) {
+        layer.Check(PlanConvolution<3>(*pattern, shape, layer.epilogue(), {.tile = tile}));
+        layer.Check(PlanConvolution<3>(*reordered, shape, layer.epilogue(), {.tile = tile}));
+      }
+    });
   }
 }
 

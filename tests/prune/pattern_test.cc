@@ -76,6 +76,7 @@ TEST_CASE("ExtractPatternLibrary: the masks that occur most, with the required c
 
     const BlockGrid grid{dense.shape(), {c.group, c.taps}};
     std::map<Cells, int> votes;
+    std::map<Cells, double> squares;
     for (int64_t f = 0; f < grid.block_rows(); ++f) {
       for (int64_t channel = 0; channel < grid.block_columns(); ++channel) {
         std::vector<std::pair<double, int64_t>> strength;
@@ -87,6 +88,7 @@ TEST_CASE("ExtractPatternLibrary: the masks that occur most, with the required c
         Cells cells;
         for (int64_t i = 0; i < spec.cells_kept(); ++i) cells.insert(strength[static_cast<size_t>(i)].second);
         ++votes[cells];
+        for (int64_t cell = 0; cell < c.taps; ++cell) squares[cells] += Energy(dense, grid, f, channel, {cell});
       }
     }
     std::vector<int> counts;
@@ -103,15 +105,82 @@ TEST_CASE("ExtractPatternLibrary: the masks that occur most, with the required c
     }
     CHECK(least == -counts[expected - 1]);
     if (expected == votes.size()) continue;
-    // Of equals at the end of the list, the first in library order (lexicographic: all have as many cells).
-    std::set<Cells> kept = Patterns(*library);
-    bool left_out = false;
+    // Of equals at the end of the list, those whose kernels have the larger sum of squares.
+    const std::set<Cells> kept = Patterns(*library);
+    double weakest = std::numeric_limits<double>::infinity(), strongest = 0;  // kept and left out
     for (const auto& [cells, count] : votes) {
       if (count != least) continue;
-      CHECK_FALSE((left_out && kept.count(cells) == 1));
-      left_out = left_out || kept.count(cells) == 0;
+      if (kept.count(cells) == 1) {
+        weakest = std::min(weakest, squares[cells]);
+      } else {
+        strongest = std::max(strongest, squares[cells]);
+      }
+    }
+    CHECK(weakest >= strongest * (1 - 1e-12));
+  }
+}
+
+TEST_CASE("ExtractPatternLibrary: rounds lose no energy, end by themselves and keep the required cell") {
+  for (const int64_t taps : {9, 15, 27, 49, 70}) {
+    for (const int64_t group : {1, 4}) {
+      CAPTURE(taps);
+      CAPTURE(group);
+      std::vector<float> values;
+      const DenseWeights<float> dense = Gaussian(values, {.rows = 22, .columns = 16 * taps, .groups = 2});
+      prune::PatternSpec spec{
+          .taps = taps, .cells = taps * 4 / 9, .rounds = 0, .group = group, .connectivity_keep = 1.0};
+      const auto survives = [&] {
+        const auto library = prune::ExtractPatternLibrary(dense, spec);
+        REQUIRE(library.ok());
+        CHECK(library->Validate(taps).ok());
+        CHECK(library->patterns() <= 8);
+        for (const Cells& cells : Patterns(*library)) {
+          CHECK(static_cast<int64_t>(cells.size()) == spec.cells);
+          if (taps % 2 == 1) CHECK(cells.count(taps / 2) == 1);
+        }
+        const auto pruned = prune::ProjectPattern(dense, spec, *library);
+        REQUIRE(pruned.ok());
+        double sum = 0;
+        for (const float w : pruned->arrays().weight) sum += static_cast<double>(w) * static_cast<double>(w);
+        return sum;
+      };
+      double before = survives();
+      const double counted = before;
+      for (spec.rounds = 1; spec.rounds <= 6; ++spec.rounds) {
+        const double now = survives();
+        CHECK(now >= before * (1 - 1e-12));
+        before = now;
+      }
+      spec.rounds = 1000;
+      CHECK(survives() >= before * (1 - 1e-12));
+      if (taps == 49) CHECK(before > counted);
     }
   }
+}
+
+// Kernels of 3 x 3 x 3 that were made of three patterns, under noise: hardly two have the same mask of 12 cells.
+TEST_CASE("ExtractPatternLibrary: rounds find patterns that counting does not") {
+  const Cells planted[] = {{0, 2, 4, 6, 9, 11, 13, 15, 18, 20, 22, 24},
+                           {1, 3, 5, 7, 10, 12, 13, 16, 19, 21, 23, 25},
+                           {8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 25, 26}};
+  std::vector<float> values;
+  const MatrixShape shape{.rows = 48, .columns = 40 * 27};
+  REQUIRE(Gaussian(values, shape).Validate().ok());
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (planted[i / 27 * 7919 % 3].count(static_cast<int64_t>(i % 27)) == 1) values[i] *= 2.0f;
+  }
+  const auto dense = DenseWeights<float>::View(shape, values);
+  REQUIRE(dense.ok());
+  const auto found = [&](int64_t rounds) {
+    const auto library = prune::ExtractPatternLibrary(*dense, {.taps = 27, .cells = 12, .rounds = rounds});
+    REQUIRE(library.ok());
+    const std::set<Cells> patterns = Patterns(*library);
+    int count = 0;
+    for (const Cells& cells : planted) count += static_cast<int>(patterns.count(cells));
+    return count;
+  };
+  CHECK(found(0) == 0);
+  CHECK(found(10) == 3);
 }
 
 TEST_CASE("ExtractPatternLibrary: over several layers, kernels of zeros do not vote") {
@@ -155,12 +224,14 @@ TEST_CASE("ProjectPattern: best pattern of each kernel, strongest kernels of the
       const std::set<Cells> patterns = Patterns(*library);
       CHECK(Patterns(pruned->library()) == patterns);
       const BlockGrid& grid = pruned->grid();
-      const auto kernels = static_cast<int64_t>(std::ceil(keep * static_cast<double>(grid.blocks())));
-      CHECK(pruned->kernels() == kernels);
+      const double wanted = keep * 22 * 11;  // kernels of single filters
+      if (22 / 2 % c.group == 0) {
+        CHECK(pruned->kernels() * c.group == static_cast<int64_t>(std::ceil(wanted / c.group)) * c.group);
+      }
 
       const auto back = pruned->ToDense();
       REQUIRE(back.ok());
-      int64_t kept = 0;
+      int64_t kept = 0, kept_filters = 0, last_filters = 0;  // the last: of the weakest kernel that was kept
       double weakest = std::numeric_limits<double>::infinity(), strongest = 0;  // kept and removed
       for (int64_t f = 0; f < grid.block_rows(); ++f) {
         for (int64_t channel = 0; channel < grid.block_columns(); ++channel) {
@@ -184,13 +255,19 @@ TEST_CASE("ProjectPattern: best pattern of each kernel, strongest kernels of the
             continue;
           }
           ++kept;
-          weakest = std::min(weakest, per_filter);
+          kept_filters += grid.row_extent(f);
+          if (per_filter < weakest) {
+            weakest = per_filter;
+            last_filters = grid.row_extent(f);
+          }
           CHECK(patterns.count(cells) == 1);
           CHECK(non_zero == static_cast<int64_t>(cells.size()) * grid.row_extent(f));
           CHECK(Energy(dense, grid, f, channel, cells) == doctest::Approx(best));
         }
       }
-      CHECK(kept == kernels);
+      CHECK(kept == pruned->kernels());
+      CHECK(static_cast<double>(kept_filters) >= wanted * (1 - 1e-9));
+      CHECK(static_cast<double>(kept_filters - last_filters) < wanted);
       CHECK(weakest >= strongest * (1 - 1e-12));
 
       // Projecting once more changes nothing.
@@ -242,6 +319,8 @@ TEST_CASE("ProjectPattern: what the spec, the library and the weights may not be
   refuse({.taps = 9, .cells = 10}, "spec.cells is 10, must be in [1, 9]");
   refuse({.taps = 9, .cells = 0}, "spec.cells is 0, must be in [1, 9]");
   refuse({.taps = 9, .patterns = 0}, "spec.patterns is 0, must be in [1, 65535]");
+  refuse({.taps = 9, .rounds = -1}, "spec.rounds is -1, must be in [0, 1000]");
+  refuse({.taps = 9, .rounds = 1001}, "spec.rounds is 1001, must be in [0, 1000]");
   refuse({.taps = 9, .required_cell = 9}, "spec.required_cell is 9, must be in [0, 8]");
   refuse({.taps = 9, .required_cell = -2}, "spec.required_cell is -2, must be in [0, 8]");
   refuse({.taps = 9, .group = 0}, "spec.group is 0, must be in [1, 65535]");

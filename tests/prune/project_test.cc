@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "tests/support/check_error.h"
@@ -14,10 +15,11 @@
 namespace lacuna::test {
 namespace {
 
-constexpr const char* kNames[] = {"dense",           "unstructured-8x", "pattern-8x", "pattern_g4-8x", "bcr-8x",
-                                  "bcr_col-8x",      "bcr_kernel-8x",   "punched-8x", "block_8x1-8x",  "block_4x4-8x",
-                                  "block_16x1-8x",   "connectivity-8x", "filter-8x",  "pattern-2x",    "punched-2x",
-                                  "unstructured-3x", "connectivity-2x", "pattern-4x"};
+constexpr const char* kNames[] = {"dense",           "unstructured-8x", "pattern-8x",         "pattern_g4-8x",
+                                  "bcr-8x",          "bcr_col-8x",      "bcr_kernel-8x",      "punched-8x",
+                                  "block_8x1-8x",    "block_4x4-8x",    "block_16x1-8x",      "connectivity-8x",
+                                  "filter-8x",       "pattern-2x",      "punched-2x",         "unstructured-3x",
+                                  "connectivity-2x", "pattern-4x",      "punched_balanced-3x"};
 
 DenseWeights<float> Gaussian(const MatrixShape& shape) {
   auto dense = DenseWeights<float>::Zeros(shape);
@@ -49,6 +51,104 @@ TEST_CASE("Project: every scheme keeps 1 / rate of the weights, unchanged, and C
     const auto again = covered->ToDense();
     REQUIRE(again.ok());
     CHECK(std::ranges::equal(again->values(), expanded->values()));
+  }
+}
+
+// Kernels of 1x1x1, 3x1x1, 3x3, 5x5, 3x3x3 and 7x7, also where the last filter group and the last block are clipped.
+TEST_CASE("Project: the rate is met whatever the kernel") {
+  for (const MatrixShape& layer : {MatrixShape{.rows = 64, .columns = 32},
+                                   {.rows = 45, .columns = 18},
+                                   {.rows = 46, .columns = 27, .groups = 2}}) {
+    for (const int64_t taps : {1, 3, 9, 25, 27, 49}) {
+      MatrixShape shape = layer;
+      shape.columns *= taps;
+      const auto dense = Gaussian(shape);
+      for (const char* kind : {"pattern", "pattern_g4", "punched"}) {
+        for (const double rate : {1.0, 1.5, 2.0, 3.6, 8.0, 16.0}) {
+          CAPTURE(shape.rows);
+          CAPTURE(taps);
+          CAPTURE(kind);
+          CAPTURE(rate);
+          const auto scheme = prune::MakeScheme(kind, rate);
+          REQUIRE(scheme.ok());
+          const auto pruned = prune::Project(dense, *scheme, taps);
+          REQUIRE(pruned.ok());
+          // One unit too many at most: a kernel of a filter group under its pattern, a cell of a block.
+          const auto pattern = prune::PatternSpecOf(*scheme, taps);
+          REQUIRE(pattern.ok());
+          const int64_t unit = scheme->kind == prune::SchemeKind::kPunched ? 8 * 4 : scheme->group * pattern->cells;
+          const double kept = static_cast<double>(pruned->nnz()), wanted = static_cast<double>(dense.nnz()) / rate;
+          CHECK(kept >= wanted * (1 - 1e-9));
+          CHECK(kept < wanted + static_cast<double>(unit));
+          const auto expanded = pruned->ToDense();
+          REQUIRE(expanded.ok());
+          const auto covered = prune::Cover(*expanded, *scheme, taps);
+          REQUIRE(covered.ok());
+          CHECK(covered->nnz() == pruned->nnz());
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("Project: punched_balanced keeps as many cells in every block, of any kernel") {
+  struct Row {
+    int64_t taps;
+    double rate, reached;
+  };
+  for (const Row& row : {Row{27, 3.6, 27.0 / 8},
+                         {27, 8, 9},
+                         {27, 2.1, 27.0 / 13},
+                         {9, 3.6, 3},
+                         {3, 3.6, 3},
+                         {49, 8, 49.0 / 6},
+                         {1, 8, 1}}) {
+    const int64_t taps = row.taps;
+    CAPTURE(taps);
+    const auto dense = Gaussian({.rows = 21, .columns = 10 * taps});
+    const auto scheme = prune::MakeScheme("punched_balanced", row.rate);
+    REQUIRE(scheme.ok());
+    const auto pruned = prune::Project(dense, *scheme, taps);
+    REQUIRE(pruned.ok());
+    CHECK(static_cast<double>(dense.nnz()) / static_cast<double>(pruned->nnz()) == doctest::Approx(row.reached));
+    const auto* bcr = pruned->As<BcrWeights<float>>();
+    REQUIRE(bcr != nullptr);
+    CHECK(bcr->block() == BlockShape{8, 4 * taps});
+    const auto covered = prune::Cover(*pruned->ToDense(), *scheme, taps);
+    REQUIRE(covered.ok());
+    CHECK(covered->nnz() == pruned->nnz());
+  }
+}
+
+TEST_CASE("PatternSpecOf: 4 of 9 cells of any kernel, more where the rate asks for more, connectivity for the rest") {
+  struct Row {
+    int64_t taps;
+    double rate;
+    int64_t cells;
+    double keep;
+  };
+  for (const Row& row : {Row{1, 8, 1, 1.0 / 8},
+                         {3, 8, 1, 3.0 / 8},
+                         {9, 8, 4, 9.0 / 32},
+                         {25, 8, 11, 25.0 / 88},
+                         {27, 8, 12, 27.0 / 96},
+                         {49, 8, 22, 49.0 / 176},
+                         {27, 2, 14, 27.0 / 28},
+                         {27, 1, 27, 1},
+                         {3, 2, 2, 0.75},
+                         {27, 3.6, 12, 27 / 43.2}}) {
+    CAPTURE(row.taps);
+    CAPTURE(row.rate);
+    const auto spec =
+        prune::PatternSpecOf({.kind = prune::SchemeKind::kPattern, .rate = row.rate, .group = 4}, row.taps);
+    REQUIRE(spec.ok());
+    CHECK(spec->Validate().ok());
+    CHECK(spec->taps == row.taps);
+    CHECK(spec->cells == row.cells);
+    CHECK(spec->patterns == 8);
+    CHECK(spec->group == 4);
+    CHECK((spec->rounds > 0) == (row.taps > 9));
+    CHECK(spec->connectivity_keep == doctest::Approx(row.keep));
   }
 }
 

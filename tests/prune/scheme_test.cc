@@ -27,6 +27,7 @@ TEST_CASE("ParseScheme: names and rates, there and back") {
       {"pattern-8x", {SchemeKind::kPattern, 8}},
       {"pattern_g4-8x", {.kind = SchemeKind::kPattern, .rate = 8, .group = 4}},
       {"punched-3.6x", {SchemeKind::kPunched, 3.6}},
+      {"punched_balanced-3.6x", {.kind = SchemeKind::kPunched, .rate = 3.6, .balanced = true}},
       {"block_8x1-8x", {.kind = SchemeKind::kBlock, .rate = 8, .block = {8, 1}}},
       {"block_16x4-2x", {.kind = SchemeKind::kBlock, .rate = 2, .block = {16, 4}}},
       {"connectivity-4x", {SchemeKind::kConnectivity, 4}},
@@ -68,6 +69,9 @@ TEST_CASE("ParseScheme: what it refuses") {
       {"block_0x1-8x", "block is 0 x 1, each extent must be in [1, 65535]"},
       {"block_99999x1-8x", "block is 99999 x 1, each extent must be in [1, 65535]"},
       {"pattern_g1-8x", "scheme is \"pattern_g1\", must be one of"},
+      {"punched_balance-8x", "scheme is \"punched_balance\", must be one of"},
+      {"punched_balanced", "scheme \"punched_balanced\" has no rate"},
+      {"bcr_balanced-8x", "bcr_kernel, punched, punched_balanced, block_8x1 (any block), connectivity, filter"},
       {"pattern_g-8x", "scheme is \"pattern_g\", must be one of"},
   };
   for (const auto& [name, message] : cases) CheckInvalid(ParseScheme(name).status(), message);

@@ -20,16 +20,30 @@ struct Unit {
   uint64_t place;  // where its flag stands; breaks ties, so that results are the same everywhere
 };
 
+inline bool Stronger(const Unit& a, const Unit& b) {
+  return a.norm2 != b.norm2 ? a.norm2 > b.norm2 : a.place < b.place;
+}
+
 // Sets flag[place] of the `count` units of largest norm. `units` is reordered.
 template <class Flags>
 void KeepLargest(std::span<Unit> units, int64_t count, Flags& flag) {
   const auto nth =
       units.begin() + static_cast<std::ptrdiff_t>(std::min<size_t>(static_cast<size_t>(count), units.size()));
-  const auto stronger = [](const Unit& a, const Unit& b) {
-    return a.norm2 != b.norm2 ? a.norm2 > b.norm2 : a.place < b.place;
-  };
-  if (nth != units.end()) std::nth_element(units.begin(), nth, units.end(), stronger);
+  if (nth != units.end()) std::nth_element(units.begin(), nth, units.end(), Stronger);
   for (auto unit = units.begin(); unit != nth; ++unit) flag[unit->place] = 1;
+}
+
+// As above for units of different sizes: the fewest of largest norm that have at least `budget` weights together,
+// weights_of(place) each. `units` is sorted.
+template <class WeightsOf, class Flags>
+void KeepLargest(std::span<Unit> units, double budget, const WeightsOf& weights_of, Flags& flag) {
+  std::sort(units.begin(), units.end(), Stronger);
+  double left = budget * (1 - 1e-12);  // where 1/3 of 3 is meant to be exactly 1
+  for (const Unit& unit : units) {
+    if (left <= 0) break;
+    flag[unit.place] = 1;
+    left -= static_cast<double>(weights_of(unit.place));
+  }
 }
 
 // ceil(fraction * extent), at least 1, where a fraction such as 1/3 of 3 is meant to be exactly 1.

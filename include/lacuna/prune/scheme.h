@@ -41,7 +41,7 @@ inline constexpr SchemeName kSchemeNames[] = {
     {SchemeKind::kBcr, "bcr", "bcr"},
     {SchemeKind::kBcrCol, "bcr_col", "bcr_col"},
     {SchemeKind::kBcrKernel, "bcr_kernel", "bcr_kernel"},
-    {SchemeKind::kPunched, "punched", "punched"},
+    {SchemeKind::kPunched, "punched", "punched, punched_balanced"},
     {SchemeKind::kBlock, "block", "block_8x1 (any block)"},
     {SchemeKind::kConnectivity, "connectivity", "connectivity"},
     {SchemeKind::kFilter, "filter", "filter"},
@@ -49,17 +49,19 @@ inline constexpr SchemeName kSchemeNames[] = {
 
 struct Scheme {
   SchemeKind kind = SchemeKind::kDense;
-  double rate = 1.0;   // dense weights / kept weights
-  BlockShape block{};  // of kBlock
-  int64_t group = 1;   // of kPattern: neighbouring filters that share channels and patterns
+  double rate = 1.0;      // dense weights / kept weights
+  BlockShape block{};     // of kBlock
+  int64_t group = 1;      // of kPattern: neighbouring filters that share channels and patterns
+  bool balanced = false;  // of kPunched: every block keeps as many cells
 
   friend bool operator==(const Scheme&, const Scheme&) = default;
 
-  // "block_8x1", "pattern_g4", "bcr_col".
+  // "block_8x1", "pattern_g4", "punched_balanced", "bcr_col".
   std::string KindName() const {
     std::string name = kSchemeNames[static_cast<size_t>(kind)].name;
     if (kind == SchemeKind::kBlock) name += "_" + std::to_string(block.rows) + "x" + std::to_string(block.columns);
     if (kind == SchemeKind::kPattern && group != 1) name += "_g" + std::to_string(group);
+    if (kind == SchemeKind::kPunched && balanced) name += "_balanced";
     return name;
   }
   // "bcr_col-8x"; just "dense" for dense.
@@ -92,6 +94,10 @@ inline Result<Scheme> MakeScheme(std::string_view kind, double rate) {
     scheme.kind = SchemeKind::kPattern;
     scheme.group = group;
     if (scheme.KindName() == kind) return scheme;
+  } else if (text == "punched_balanced") {
+    scheme.kind = SchemeKind::kPunched;
+    scheme.balanced = true;
+    return scheme;
   }
   std::string known;
   for (const SchemeName& entry : kSchemeNames) {
