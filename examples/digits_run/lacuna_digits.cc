@@ -53,7 +53,7 @@ graph::Result<double> MicrosecondsOf(Network& network) {
 
 graph::Result<Score> Classify(const std::string& path, const std::vector<digits::Image>& images) {
   LACUNA_ASSIGN_OR_RETURN(model, graph::ImportOnnxFile(path));
-  LACUNA_ASSIGN_OR_RETURN(network, Network::Compile(model, {.stored = true}));
+  LACUNA_ASSIGN_OR_RETURN(network, Network::Compile(model, {.stored = true, .keep_weights = true}));
   LACUNA_ASSIGN_OR_RETURN(reference, Network::Compile(model, {.stored = true, .reference = true}));
   LACUNA_RETURN_IF_ERROR(CheckInterface(network, path));
   Score score;

@@ -40,4 +40,20 @@ Result<int64_t> AxisAttribute(const Node& node, int64_t fallback, int64_t limit)
   return axis < 0 ? axis + limit : axis;
 }
 
+Result<std::vector<size_t>> TransposeOrder(const Node& node, size_t rank) {
+  std::vector<int64_t> reverse(rank);
+  for (size_t axis = 0; axis < rank; ++axis) reverse[axis] = static_cast<int64_t>(rank - 1 - axis);
+  LACUNA_ASSIGN_OR_RETURN(perm, IntsAttribute(node, "perm", reverse));
+  std::vector<size_t> order;
+  std::vector<bool> seen(rank, false);
+  for (const int64_t axis : perm) {
+    if (axis < 0 || axis >= static_cast<int64_t>(rank) || seen[static_cast<size_t>(axis)]) break;
+    order.push_back(static_cast<size_t>(axis));
+    seen[order.back()] = true;
+  }
+  if (order.size() == rank && perm.size() == rank) return order;
+  return Status::InvalidArgument("%s: attribute 'perm' is %s, must name each of %zu axes once", node.Label().c_str(),
+                                 ToString(perm).c_str(), rank);
+}
+
 }  // namespace graph

@@ -21,6 +21,10 @@ Result<std::vector<int64_t>> IntsAttribute(const Node& node, const std::string& 
 // `axis` counted from the front. `limit` is one more than the largest valid axis; negative values count from `limit`.
 Result<int64_t> AxisAttribute(const Node& node, int64_t fallback, int64_t limit);
 
+// perm of a Transpose: which input axis each output axis is, in reverse by default. An error unless it names each of
+// the `rank` axes once.
+Result<std::vector<size_t>> TransposeOrder(const Node& node, size_t rank);
+
 }  // namespace graph
 
 #endif  // LACUNA_EXAMPLES_GRAPH_ATTRIBUTES_H_

@@ -1,4 +1,4 @@
-// Concat and Softmax: operators along one axis.
+// Concat, Softmax and Transpose: operators on axes.
 
 #include <algorithm>
 #include <cmath>
@@ -84,6 +84,48 @@ class SoftmaxStep : public Step {
   AxisView view_;
 };
 
+// y[i_0, i_1, ...] = x[...], where axis k of y is axis order[k] of x.
+class TransposeStep : public Step {
+ public:
+  TransposeStep(const StepContext& context, const std::vector<size_t>& order)
+      : Step({context.layer.node->inputs[0]}), extent_(context.OutputShape()) {
+    const Shape& x = context.InputShape(0);
+    Shape stride(x.size(), 1);
+    for (size_t axis = x.size(); axis-- > 1;) stride[axis - 1] = stride[axis] * x[axis];
+    for (const size_t axis : order) stride_.push_back(stride[axis]);
+    if (extent_.empty()) {  // a scalar
+      extent_ = {1};
+      stride_ = {1};
+    }
+  }
+
+  Status Run(const StepArgs& args) const override {
+    const int64_t columns = extent_.back();
+    const int64_t rows = columns == 0 ? 0 : Elements(extent_) / columns;
+    args.threads.parallel_ranges(rows, [&](size_t, int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) {
+        const float* x = args.inputs[0] + Offset(row);
+        float* y = args.output + row * columns;
+        for (int64_t i = 0; i < columns; ++i) y[i] = x[i * stride_.back()];
+      }
+    });
+    return Status();
+  }
+
+ private:
+  int64_t Offset(int64_t row) const {
+    int64_t offset = 0;
+    for (size_t axis = extent_.size() - 1; axis-- > 0;) {
+      offset += row % extent_[axis] * stride_[axis];
+      row /= extent_[axis];
+    }
+    return offset;
+  }
+
+  Shape extent_;  // of y
+  Shape stride_;  // in x, of each axis of y
+};
+
 }  // namespace
 
 StepResult MakeConcatStep(const StepContext& context) {
@@ -97,6 +139,11 @@ StepResult MakeSoftmaxStep(const StepContext& context) {
   const bool flattens = context.graph.opset < 13;  // older operator sets normalise over all axes from `axis` on
   LACUNA_ASSIGN_OR_RETURN(axis, AxisAttribute(*context.layer.node, flattens ? 1 : -1, static_cast<int64_t>(x.size())));
   return std::unique_ptr<Step>(new SoftmaxStep(context, AxisView(x, axis, flattens)));
+}
+
+StepResult MakeTransposeStep(const StepContext& context) {
+  LACUNA_ASSIGN_OR_RETURN(order, TransposeOrder(*context.layer.node, context.InputShape(0).size()));
+  return std::unique_ptr<Step>(new TransposeStep(context, order));
 }
 
 }  // namespace graph

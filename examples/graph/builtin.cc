@@ -25,9 +25,24 @@ class Random {
   uint64_t state_;
 };
 
+// torchvision's preset for Kinetics-400, VideoClassification in transforms/_presets.py.
+constexpr Normalization kKinetics = {{0.43216f, 0.394666f, 0.37645f}, {0.22803f, 0.22145f, 0.216989f}};
+// Values in [0, 255] less the mean of each channel, mmaction2's configs/recognition/c3d; the original subtracts a mean
+// image of Sports-1M, which is near it.
+constexpr Normalization kSports1m = {{104.0f / 255.0f, 117.0f / 255.0f, 128.0f / 255.0f},
+                                     {1.0f / 255.0f, 1.0f / 255.0f, 1.0f / 255.0f}};
+
+// C3D: conv1 has 3 input channels, conv5a and conv5b cost 4 % of the FLOPs. The others: all but the stem, whose spatial
+// part has 3 input channels; it holds few weights, and every feature depends on each of them.
+constexpr UsualPruning kC3dPruning = {"^conv(2|3a|3b|4a|4b)$", 3.6};
+constexpr UsualPruning kR2Plus1dPruning = {"^res", 3.2};
+constexpr UsualPruning kS3dPruning = {"^(conv2|conv3|mixed)", 2.1};
+
 struct Network {
   const char* name;
   Graph (*build)(int64_t batch, uint64_t seed);
+  const UsualPruning* pruning = nullptr;
+  const Normalization* normalization = nullptr;
 };
 
 constexpr Network kNetworks[] = {
@@ -36,6 +51,9 @@ constexpr Network kNetworks[] = {
     {"resnet50", Resnet50},
     {"mobilenet_v2", MobilenetV2},
     {"yolov4_tiny", Yolov4Tiny},
+    {"c3d", C3d, &kC3dPruning, &kSports1m},
+    {"r2plus1d", R2Plus1d, &kR2Plus1dPruning, &kKinetics},
+    {"s3d", S3d, &kS3dPruning, &kKinetics},
 };
 
 const Network* Find(const std::string& name) {
@@ -59,6 +77,17 @@ Result<Graph> BuiltinNetwork(const std::string& name, int64_t batch, uint64_t se
   if (const Network* network = Find(name); network != nullptr) return network->build(batch, seed);
   return Status::Make(StatusCode::kNotFound, "network is '%s', must be one of %s", name.c_str(),
                       BuiltinNetworkNames().c_str());
+}
+
+std::optional<UsualPruning> UsualPruningOf(const std::string& name) {
+  const Network* network = Find(name);
+  if (network == nullptr || network->pruning == nullptr) return std::nullopt;
+  return *network->pruning;
+}
+
+Normalization NormalizationOf(const std::string& name) {
+  const Network* network = Find(name);
+  return network == nullptr || network->normalization == nullptr ? Normalization{} : *network->normalization;
 }
 
 void FillGaussian(std::span<float> values, float deviation, uint64_t seed) {

@@ -3,7 +3,9 @@
 #ifndef LACUNA_EXAMPLES_GRAPH_BUILTIN_H_
 #define LACUNA_EXAMPLES_GRAPH_BUILTIN_H_
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -18,12 +20,34 @@ namespace graph {
 //   mobilenet_v2  Sandler et al., 2018, width 1.0
 //   yolov4_tiny   Wang et al., Scaled-YOLOv4, 2020: [batch, 3, 416, 416] images to [batch, 255, 13, 13] and
 //                 [batch, 255, 26, 26], 3 anchors of 4 + 1 + 80 values, not decoded
+// The video classifiers take [batch, 3, 16, 112, 112] clips.
+//   c3d           Tran et al., Learning spatiotemporal features with 3D convolutional networks, 2015: 487 classes
+//   r2plus1d      Tran et al., A closer look at spatiotemporal convolutions, 2018, 18 layers: 400 classes
+//   s3d           Xie et al., Rethinking spatiotemporal feature learning, 2018, without gating, widths as in
+//                 torchvision, where images are 224 x 224: 400 classes
 // Weights are He-scaled Gaussians, standard deviation sqrt(2 / K), the same for the same seed. kNotFound lists the
 // known names.
 Result<Graph> BuiltinNetwork(const std::string& name, int64_t batch = 1, uint64_t seed = 1);
 bool IsBuiltinNetwork(const std::string& name);
 // "vgg16, resnet18, ..."
 std::string BuiltinNetworkNames();
+
+// How a video network is usually pruned: the FLOPs of all convolutions together become `flops_rate` times fewer (Niu et
+// al., RT3D, 2021), and all that is taken comes from `layers`.
+struct UsualPruning {
+  const char* layers;  // a regular expression, as LayerSelection takes it
+  double flops_rate;
+};
+// Nothing for networks without one, and for names that are none.
+std::optional<UsualPruning> UsualPruningOf(const std::string& network);
+
+// What a network expects of RGB values in [0, 1]: (value - mean) / deviation.
+struct Normalization {
+  std::array<float, 3> mean{0.0f, 0.0f, 0.0f};
+  std::array<float, 3> deviation{1.0f, 1.0f, 1.0f};
+};
+// The identity for networks that none is known of.
+Normalization NormalizationOf(const std::string& network);
 
 // Standard Gaussians times `deviation`, the same for the same seed on every machine.
 void FillGaussian(std::span<float> values, float deviation, uint64_t seed);

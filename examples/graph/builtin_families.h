@@ -14,6 +14,9 @@ Graph Resnet18(int64_t batch, uint64_t seed);
 Graph Resnet50(int64_t batch, uint64_t seed);
 Graph MobilenetV2(int64_t batch, uint64_t seed);
 Graph Yolov4Tiny(int64_t batch, uint64_t seed);
+Graph C3d(int64_t batch, uint64_t seed);
+Graph R2Plus1d(int64_t batch, uint64_t seed);
+Graph S3d(int64_t batch, uint64_t seed);
 
 }  // namespace graph
 

@@ -29,7 +29,7 @@ std::string InvertedResidual(NetworkBuilder& net, const std::string& name, const
 }  // namespace
 
 Graph MobilenetV2(int64_t batch, uint64_t seed) {
-  NetworkBuilder net("mobilenet_v2", batch, 224, seed);
+  NetworkBuilder net("mobilenet_v2", {"image", {batch, 3, 224, 224}}, seed);
   std::string x = net.Relu6(net.Conv("conv1", "image", 32, {.kernel = 3, .stride = 2}));
   int number = 0;
   for (const Stage& stage : kStages) {

@@ -29,9 +29,9 @@ std::string Branch(NetworkBuilder& net, const Layout& layout, const std::string&
 }
 
 Graph Resnet(const Layout& layout, int64_t batch, uint64_t seed) {
-  NetworkBuilder net(layout.name, batch, 224, seed);
+  NetworkBuilder net(layout.name, {"image", {batch, 3, 224, 224}}, seed);
   std::string x = net.Relu(net.Conv("conv1", "image", 64, {.kernel = 7, .stride = 2}));
-  x = net.MaxPool("pool1", x, 3, 2, 1);
+  x = net.MaxPool("pool1", x, {.kernel = 3, .stride = 2, .pad = 1});
   for (int stage = 0; stage < 4; ++stage) {
     const int64_t width = int64_t{64} << stage;
     const int64_t channels = layout.bottleneck ? kExpansion * width : width;

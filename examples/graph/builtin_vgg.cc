@@ -15,7 +15,7 @@ constexpr Stage kStages[] = {{64, 2}, {128, 2}, {256, 3}, {512, 3}, {512, 3}};
 }  // namespace
 
 Graph Vgg16(int64_t batch, uint64_t seed) {
-  NetworkBuilder net("vgg16", batch, 224, seed);
+  NetworkBuilder net("vgg16", {"image", {batch, 3, 224, 224}}, seed);
   std::string x = "image";
   int number = 0;
   for (const Stage& stage : kStages) {
@@ -23,7 +23,7 @@ Graph Vgg16(int64_t batch, uint64_t seed) {
     for (int i = 1; i <= stage.layers; ++i) {
       x = net.Relu(net.Conv("conv" + suffix + "_" + std::to_string(i), x, stage.width, {.kernel = 3}));
     }
-    x = net.MaxPool("pool" + suffix, x, 2, 2, 0);
+    x = net.MaxPool("pool" + suffix, x, {.kernel = 2, .stride = 2});
   }
   x = net.Relu(net.Dense("fc6", net.Flatten(x), 512 * 7 * 7, 4096));
   x = net.Relu(net.Dense("fc7", x, 4096, 4096));

@@ -4,7 +4,10 @@
 #include <chrono>
 #include <map>
 #include <new>
+#include <numeric>
+#include <utility>
 
+#include "graph/flops_rate.h"
 #include "graph/layer_selection.h"
 #include "graph/memory_plan.h"
 #include "graph/shape_inference.h"
@@ -17,10 +20,35 @@ constexpr size_t kMaxArenaBytes = size_t{1} << 32;
 
 }  // namespace
 
+// Frees the values of weights once no node needs them.
+class WeightRelease {
+ public:
+  // Nothing is freed if `graph` is null.
+  explicit WeightRelease(Graph* graph) : graph_(graph) {
+    if (graph == nullptr) return;
+    for (const Node& node : graph->nodes) {
+      for (const std::string& input : node.inputs) ++uses_[input];
+    }
+    for (const std::string& output : graph->outputs) ++uses_[output];
+  }
+
+  // Tells that one use of `initializer` is over.
+  void Drop(const std::string& initializer) {
+    if (graph_ == nullptr || --uses_[initializer] != 0) return;
+    std::vector<float>().swap(graph_->initializers.at(initializer).floats);
+  }
+
+ private:
+  Graph* graph_;
+  std::map<std::string, int> uses_;
+};
+
 // Builds the steps, then gives every value its place.
 class Compiler {
  public:
-  Compiler(const Graph& graph, const CompileOptions& options) : graph_(graph), options_(options) {}
+  // `release` is `graph`, or null if it is to stay as it is.
+  Compiler(const Graph& graph, Graph* release, const CompileOptions& options)
+      : graph_(graph), release_(options.keep_weights || options.reference ? nullptr : release), options_(options) {}
 
   Result<Network> Compile() {
     LACUNA_ASSIGN_OR_RETURN(threads, Threads::Make(options_.threads));
@@ -41,9 +69,28 @@ class Compiler {
     return found == viewed_.end() ? value : found->second;
   }
 
-  Status MakeSteps(const std::vector<Layer>& layers, Network& network) {
+  // A step that is yet to be made.
+  struct Planned {
+    StepContext context;
+    std::optional<WeightMatrix> matrix;
+
+    int64_t weights() const { return matrix.has_value() ? matrix->shape.elements() : 0; }
+  };
+
+  Result<lacuna::prune::Scheme> SchemeToApply(const LayerSelection& selection) const {
+    lacuna::prune::Scheme scheme = options_.scheme;
+    if (!options_.flops_rate.has_value()) return scheme;
+    LACUNA_ASSIGN_OR_RETURN(flops, CountConvolutionFlops(graph_, shapes_, selection));
+    LACUNA_ASSIGN_OR_RETURN(rate, RateForFlops(flops, *options_.flops_rate));
+    scheme.rate = rate;
+    return scheme;
+  }
+
+  Result<std::vector<Planned>> PlanSteps(const std::vector<Layer>& layers) {
     LACUNA_ASSIGN_OR_RETURN(selection,
                             LayerSelection::Make(options_.layers, !options_.prune_first, options_.scheme.kind));
+    LACUNA_ASSIGN_OR_RETURN(scheme, SchemeToApply(selection));
+    std::vector<Planned> planned;
     for (const Layer& layer : layers) {
       if (IsView(*layer.node)) {
         viewed_[layer.output] = Owner(layer.node->inputs[0]);
@@ -52,18 +99,39 @@ class Compiler {
       StepContext context{.graph = graph_, .shapes = shapes_, .layer = layer};
       context.stored = options_.stored;
       context.reference = options_.reference;
+      context.keep_weights = options_.keep_weights;
       LACUNA_ASSIGN_OR_RETURN(matrix, WeightMatrixOf(graph_, shapes_, *layer.node));
-      if (matrix.has_value() && selection.Selects(*layer.node, *matrix)) context.scheme = options_.scheme;
-      LACUNA_ASSIGN_OR_RETURN(step, MakeStep(context));
+      if (matrix.has_value() && selection.Selects(*layer.node, *matrix)) context.scheme = scheme;
+      planned.push_back({context, std::move(matrix)});
+    }
+    return planned;
+  }
+
+  // While a layer is packed both forms of its weights exist: the largest come first, when little else does.
+  Status MakeSteps(const std::vector<Layer>& layers, Network& network) {
+    LACUNA_ASSIGN_OR_RETURN(planned, PlanSteps(layers));
+    std::vector<size_t> order(planned.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return planned[a].weights() > planned[b].weights(); });
+    WeightRelease release(release_);
+    std::vector<std::unique_ptr<Step>> steps(planned.size());
+    for (const size_t i : order) {
+      LACUNA_ASSIGN_OR_RETURN(step, MakeStep(planned[i].context));
+      steps[i] = std::move(step);
+      if (planned[i].matrix.has_value()) release.Drop(planned[i].matrix->initializer);
+    }
+    for (size_t i = 0; i < planned.size(); ++i) {
+      const Layer& layer = planned[i].context.layer;
       LayerInfo info;
       info.name = layer.node->name;
       info.op = layer.node->op;
       for (const Node* node : layer.fused) info.fused.push_back(node->name);
-      if (!step->inputs().empty()) info.input = shapes_.at(step->inputs()[0]);
-      info.output = context.OutputShape();
-      info.weights = step->weight_info();
+      if (!steps[i]->inputs().empty()) info.input = shapes_.at(steps[i]->inputs()[0]);
+      info.output = planned[i].context.OutputShape();
+      info.weights = steps[i]->weight_info();
       network.layers_.push_back(std::move(info));
-      network.schedule_.push_back({std::move(step), {}, nullptr});
+      network.schedule_.push_back({std::move(steps[i]), {}, nullptr});
       made_.push_back(layer.output);
     }
     return Status();
@@ -94,7 +162,24 @@ class Compiler {
     for (const auto& [name, index] : index_) {
       memory_[name] = reinterpret_cast<float*>(network.arena_.data() + plan.offset[index]);
     }
+    LACUNA_RETURN_IF_ERROR(CheckConstants(network));
     Connect(network);
+    return Status();
+  }
+
+  // Constants that are read while the network runs must hold their values.
+  Status CheckConstants(const Network& network) const {
+    std::vector<std::string> read = graph_.outputs;
+    for (const Network::Scheduled& scheduled : network.schedule_) {
+      read.insert(read.end(), scheduled.step->inputs().begin(), scheduled.step->inputs().end());
+    }
+    for (const std::string& value : read) {
+      const Tensor* constant = graph_.Constant(Owner(value));
+      if (constant == nullptr || static_cast<int64_t>(constant->floats.size()) == Elements(constant->shape)) continue;
+      return Status::Make(StatusCode::kUnsupported,
+                          "'%s' is generated, which only weights of Conv, Gemm and MatMul may be",
+                          Owner(value).c_str());
+    }
     return Status();
   }
 
@@ -143,6 +228,7 @@ class Compiler {
   }
 
   const Graph& graph_;
+  Graph* release_;
   const CompileOptions& options_;
   Shapes shapes_;
   std::map<std::string, std::string> viewed_;  // value -> the value whose memory it shares
@@ -154,10 +240,35 @@ class Compiler {
 
 Result<Network> Network::Compile(const Graph& graph, const CompileOptions& options) {
   try {
-    return Compiler(graph, options).Compile();
+    return Compiler(graph, nullptr, options).Compile();
   } catch (const std::bad_alloc&) {
     return Status::OutOfMemory("Network::Compile", 0);
   }
+}
+
+Result<Network> Network::Compile(Graph&& graph, const CompileOptions& options) {
+  try {
+    auto owned = std::make_unique<Graph>(std::move(graph));
+    auto network = Compiler(*owned, owned.get(), options).Compile();
+    if (network.ok()) network->owned_graph_ = std::move(owned);
+    return network;
+  } catch (const std::bad_alloc&) {
+    return Status::OutOfMemory("Network::Compile", 0);
+  }
+}
+
+MemoryUse Network::memory() const {
+  MemoryUse use{.activations = arena_.size(), .workspace = workspace_.size()};
+  for (const LayerInfo& layer : layers_) {
+    if (layer.weights == nullptr) continue;
+    use.packed_weights += layer.weights->packed_bytes;
+    use.offsets += layer.weights->offset_bytes;
+    use.constants += layer.weights->kept_bytes;
+  }
+  for (const auto& [name, tensor] : graph_->initializers) {
+    use.constants += tensor.floats.size() * sizeof(float) + tensor.integers.size() * sizeof(int64_t);
+  }
+  return use;
 }
 
 Status Network::Run(std::span<double> layer_ms) {

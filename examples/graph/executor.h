@@ -7,7 +7,9 @@
 #include "lacuna/prune/scheme.h"
 
 #include <cstddef>
+#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,10 +22,13 @@ namespace graph {
 
 struct CompileOptions {
   lacuna::prune::Scheme scheme{};  // of the layers that `layers` selects
-  bool stored = false;             // schemes come from the model's metadata, whatever `scheme` and `layers` say
-  std::string layers{};            // as LayerSelection takes it
-  bool prune_first = false;        // the first Conv has few weights and hurts most; it stays dense unless this is set
-  bool reference = false;          // Conv, Gemm and MatMul run lacuna's naive double-precision loops
+  // If set, scheme.rate gives way to the rate that makes the FLOPs of all convolutions this many times fewer.
+  std::optional<double> flops_rate{};
+  bool stored = false;        // schemes come from the model's metadata, whatever `scheme` and `layers` say
+  std::string layers{};       // as LayerSelection takes it
+  bool prune_first = false;   // the first Conv has few weights and hurts most; it stays dense unless this is set
+  bool reference = false;     // Conv, Gemm and MatMul run lacuna's naive double-precision loops
+  bool keep_weights = false;  // beside their packed form, which Verify needs
   size_t threads = 1;
   int64_t max_elements = kMaxTensorElements;  // of any one value
 };
@@ -42,11 +47,23 @@ struct LayerError {
   double over_bound;  // the largest |difference| from the reference, in units of what rounding allows
 };
 
+// Bytes that a network holds between runs.
+struct MemoryUse {
+  size_t activations = 0;  // the arena: every value for its lifetime
+  size_t packed_weights = 0;
+  size_t offsets = 0;  // of the plans: where in the input each packed column reads
+  size_t workspace = 0;
+  size_t constants = 0;  // values of the graph that it still holds, and weights kept beside their packed form
+};
+
 // Not thread-safe: a network owns the memory that it runs in.
 class Network {
  public:
-  // `graph` is viewed and outlives the network. Errors name the node; kOutOfMemory if the arena cannot be allocated.
+  // `graph` is viewed and outlives the network. Layers are packed from the largest to the smallest, so that the memory
+  // needed meanwhile is least. Errors name the node; kOutOfMemory if the arena cannot be allocated.
   static Result<Network> Compile(const Graph& graph, const CompileOptions& options = {});
+  // Takes the graph over and frees the weights of each layer as soon as they are packed, unless they are kept.
+  static Result<Network> Compile(Graph&& graph, const CompileOptions& options = {});
 
   size_t input_count() const { return inputs_.size(); }
   const ValueInfo& input_info(size_t i) const { return graph_->inputs[i]; }
@@ -60,12 +77,14 @@ class Network {
   const std::vector<LayerInfo>& layers() const { return layers_; }
   size_t arena_bytes() const { return arena_.size(); }
   size_t workspace_bytes() const { return workspace_.size(); }
+  MemoryUse memory() const;
 
   // If `layer_ms` is not empty it receives the wall time of each layer in milliseconds. Preconditions: its size is
   // layers().size() or 0.
   Status Run(std::span<double> layer_ms = {});
 
-  // Runs and compares each layer that has weights with lacuna::reference on that layer's own input.
+  // Runs and compares each layer that has weights with lacuna::reference on that layer's own input. kInvalidArgument if
+  // the weights were not kept.
   Result<std::vector<LayerError>> Verify();
 
  private:
@@ -81,6 +100,7 @@ class Network {
     return {scheduled.inputs, scheduled.output, {workspace_.data(), workspace_.size()}, threads_};
   }
 
+  std::unique_ptr<Graph> owned_graph_;  // null if it is viewed
   const Graph* graph_;
   Threads threads_;
   lacuna::Buffer<std::byte> arena_;

@@ -8,7 +8,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -37,9 +39,12 @@ enum class ElementType : uint8_t { kFloat, kInteger };
 
 struct Tensor {
   ElementType type = ElementType::kFloat;
-  Shape shape;
-  std::vector<float> floats;      // kFloat: Elements(shape) values, the last axis fastest
-  std::vector<int64_t> integers;  // kInteger
+  Shape shape{};
+  std::vector<float> floats{};      // kFloat: Elements(shape) values, the last axis fastest
+  std::vector<int64_t> integers{};  // kInteger
+  // Writes the values of a kFloat tensor whose `floats` stay empty, the same ones each time: weights of a Conv, Gemm or
+  // MatMul that exist only while their layer is packed. Nothing else may be generated.
+  std::function<void(std::span<float>)> generate{};
 };
 
 using Attribute = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>,

@@ -57,11 +57,25 @@ Result<DenseWeights<float>> Scaled(const DenseWeights<float>& dense, const std::
   return std::move(copy);
 }
 
-// The initializer's values as W[M, K]; a view of the graph where they are stored that way.
-Result<DenseWeights<float>> StoredWeights(const StepContext& context, const WeightMatrix& matrix) {
-  const std::vector<float>& stored = context.graph.Constant(matrix.initializer)->floats;
-  if (matrix.transposed) return DenseWeights<float>::CopyOf(matrix.shape, ToRowMajor(matrix, stored));
-  return DenseWeights<float>::View(matrix.shape, stored);
+// Whether the graph holds the initializer's values as W[M, K].
+bool IsStored(const Tensor& tensor, const WeightMatrix& matrix) {
+  return !matrix.transposed && (!tensor.floats.empty() || !tensor.generate);
+}
+
+// The initializer's values as W[M, K]: a view of the graph where they are stored that way.
+Result<DenseWeights<float>> StoredWeights(const Tensor& tensor, const WeightMatrix& matrix) {
+  if (IsStored(tensor, matrix)) return DenseWeights<float>::View(matrix.shape, tensor.floats);
+  LACUNA_ASSIGN_OR_RETURN(dense, DenseWeights<float>::Zeros(matrix.shape));
+  if (!matrix.transposed) {
+    tensor.generate(dense.mutable_values());
+  } else if (tensor.floats.empty() && tensor.generate) {
+    std::vector<float> generated(static_cast<size_t>(matrix.shape.elements()));
+    tensor.generate(generated);
+    Transpose(generated, matrix.shape.columns, matrix.shape.rows, dense.mutable_values());
+  } else {
+    Transpose(tensor.floats, matrix.shape.columns, matrix.shape.rows, dense.mutable_values());
+  }
+  return std::move(dense);
 }
 
 Status AboutMetadata(const std::string& key, const char* what) {
@@ -98,15 +112,11 @@ std::string SchemeMetadata(const Scheme& scheme, const WeightMatrix& matrix) {
   return nlohmann::ordered_json{{"scheme", scheme.Name()}, {"taps", matrix.taps}}.dump();
 }
 
-Result<DenseWeights<float>> LayerWeights::ToDense() const {
-  const auto* dense = format.As<DenseWeights<float>>();
-  return dense != nullptr ? DenseWeights<float>::View(dense->shape(), dense->values()) : format.ToDense();
-}
-
 Result<LayerWeights> MakeLayerWeights(const StepContext& context, const WeightMatrix& matrix) {
   LACUNA_ASSIGN_OR_RETURN(bias, Bias(context, matrix));
   LACUNA_ASSIGN_OR_RETURN(factors, RowFactors(context, matrix));
-  LACUNA_ASSIGN_OR_RETURN(dense, StoredWeights(context, matrix));
+  const Tensor& tensor = *context.graph.Constant(matrix.initializer);
+  LACUNA_ASSIGN_OR_RETURN(dense, StoredWeights(tensor, matrix));
   Scheme scheme = context.scheme;
   if (context.stored) {
     LACUNA_ASSIGN_OR_RETURN(entry, StoredSchemeOf(context.graph, matrix));
@@ -121,7 +131,10 @@ Result<LayerWeights> MakeLayerWeights(const StepContext& context, const WeightMa
     LACUNA_ASSIGN_OR_RETURN(scaled, Scaled(dense, factors));
     dense = std::move(scaled);
   }
-  if (scheme.kind == SchemeKind::kDense) return LayerWeights{std::move(dense), std::move(bias), scheme.Name()};
+  if (scheme.kind == SchemeKind::kDense) {
+    const bool viewed = factors.empty() && IsStored(tensor, matrix);
+    return LayerWeights{std::move(dense), std::move(bias), scheme.Name(), viewed};
+  }
   LACUNA_ASSIGN_OR_RETURN(cover, CoverStored(dense, scheme, matrix));
   return LayerWeights{std::move(cover), std::move(bias), scheme.Name()};
 }

@@ -30,9 +30,7 @@ struct LayerWeights {
   lacuna::AnyWeights<float> format;
   std::vector<float> bias;  // one value per row, or none
   std::string scheme;
-
-  // Dense weights are viewed.
-  Result<lacuna::DenseWeights<float>> ToDense() const;
+  bool viewed = false;  // `format` views the graph
 };
 
 // Prunes the initializer's own values, so that the result is the same whatever is fused, then scales rows: by `alpha`

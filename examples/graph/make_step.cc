@@ -24,6 +24,7 @@ StepResult MakeStep(const StepContext& context) {
   if (node.op == "BatchNormalization") return MakeBatchNormalizationStep(context);
   if (node.op == "Concat") return MakeConcatStep(context);
   if (node.op == "Softmax") return MakeSoftmaxStep(context);
+  if (node.op == "Transpose") return MakeTransposeStep(context);
   if (node.op == "Slice") return MakeSliceStep(context);
   if (node.op == "Resize" || node.op == "Upsample") return MakeResizeStep(context);
   return Status::Make(StatusCode::kUnsupported, "node '%s': operator %s is not supported", node.name.c_str(),

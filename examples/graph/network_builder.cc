@@ -7,18 +7,35 @@
 
 namespace graph {
 
-NetworkBuilder::NetworkBuilder(std::string name, int64_t batch, int64_t side, uint64_t seed) : seed_(seed) {
+namespace {
+
+// `x` before the first and behind the last element of every axis.
+Shape BothSides(Shape x) {
+  x.insert(x.end(), x.begin(), x.end());
+  return x;
+}
+
+}  // namespace
+
+NetworkBuilder::NetworkBuilder(std::string name, const ValueInfo& input, uint64_t seed)
+    : spatial_axes_(input.shape.size() - 2), seed_(seed) {
   graph_.name = std::move(name);
-  graph_.inputs.push_back({"image", {batch, 3, side, side}});
-  channels_["image"] = 3;
+  graph_.inputs.push_back(input);
+  channels_[input.name] = input.shape[1];
 }
 
 std::string NetworkBuilder::Conv(const std::string& name, const std::string& x, int64_t filters, const ConvSpec& spec) {
-  AddWeights(name, {filters, Channels(x) / spec.groups, spec.kernel, spec.kernel});
+  const Shape kernel = spec.kernel.Expand(spatial_axes_);
+  Shape weights = {filters, Channels(x) / spec.groups}, pads;
+  for (const int64_t extent : kernel) {
+    weights.push_back(extent);
+    pads.push_back(extent / 2);
+  }
+  AddWeights(name, weights);
   return AddNode(name, "Conv", {x, name + ".weight", name + ".bias"}, filters,
-                 {{"kernel_shape", Shape(2, spec.kernel)},
-                  {"strides", Shape(2, spec.stride)},
-                  {"pads", Shape(4, spec.kernel / 2)},
+                 {{"kernel_shape", kernel},
+                  {"strides", spec.stride.Expand(spatial_axes_)},
+                  {"pads", BothSides(pads)},
                   {"group", spec.groups}});
 }
 
@@ -42,8 +59,10 @@ std::string NetworkBuilder::Add(const std::string& name, const std::string& a, c
   return AddNode(name, "Add", {a, b}, Channels(a));
 }
 
-std::string NetworkBuilder::Concat(const std::string& name, const std::string& a, const std::string& b) {
-  return AddNode(name, "Concat", {a, b}, Channels(a) + Channels(b), {{"axis", int64_t{1}}});
+std::string NetworkBuilder::Concat(const std::string& name, const std::vector<std::string>& parts) {
+  int64_t channels = 0;
+  for (const std::string& part : parts) channels += Channels(part);
+  return AddNode(name, "Concat", parts, channels, {{"axis", int64_t{1}}});
 }
 
 std::string NetworkBuilder::SecondHalf(const std::string& x) {
@@ -56,15 +75,19 @@ std::string NetworkBuilder::SecondHalf(const std::string& x) {
 }
 
 std::string NetworkBuilder::Upsample2x(const std::string& x) {
+  std::vector<float> scales(2 + spatial_axes_, 2.0f);
+  scales[0] = scales[1] = 1.0f;
+  const auto count = static_cast<int64_t>(scales.size());
   return AddNode(
-      x + ".2x", "Resize", {x, "", Constant("scales2x", {4}, {1.0f, 1.0f, 2.0f, 2.0f})}, Channels(x),
+      x + ".2x", "Resize", {x, "", Constant("scales2x", {count}, std::move(scales))}, Channels(x),
       {{"coordinate_transformation_mode", std::string("asymmetric")}, {"nearest_mode", std::string("floor")}});
 }
 
-std::string NetworkBuilder::MaxPool(const std::string& name, const std::string& x, int64_t kernel, int64_t stride,
-                                    int64_t pad) {
+std::string NetworkBuilder::MaxPool(const std::string& name, const std::string& x, const PoolSpec& spec) {
   return AddNode(name, "MaxPool", {x}, Channels(x),
-                 {{"kernel_shape", Shape(2, kernel)}, {"strides", Shape(2, stride)}, {"pads", Shape(4, pad)}});
+                 {{"kernel_shape", spec.kernel.Expand(spatial_axes_)},
+                  {"strides", spec.stride.Expand(spatial_axes_)},
+                  {"pads", BothSides(spec.pad.Expand(spatial_axes_))}});
 }
 
 std::string NetworkBuilder::GlobalAveragePool(const std::string& x) {
@@ -92,9 +115,10 @@ std::string NetworkBuilder::AddNode(const std::string& name, const std::string& 
 void NetworkBuilder::AddWeights(const std::string& name, const Shape& shape) {
   Tensor& weights = graph_.initializers[name + ".weight"];
   weights.shape = shape;
-  weights.floats.resize(static_cast<size_t>(Elements(shape)));
-  const int64_t depth = Elements(shape) / shape[0];
-  FillGaussian(weights.floats, std::sqrt(2.0f / static_cast<float>(depth)), seed_++);
+  const auto depth = static_cast<float>(Elements(shape) / shape[0]);
+  weights.generate = [deviation = std::sqrt(2.0f / depth), seed = seed_++](std::span<float> values) {
+    FillGaussian(values, deviation, seed);
+  };
   Tensor& bias = graph_.initializers[name + ".bias"];
   bias.shape = {shape[0]};
   bias.floats.resize(static_cast<size_t>(shape[0]));
@@ -102,12 +126,12 @@ void NetworkBuilder::AddWeights(const std::string& name, const Shape& shape) {
 }
 
 std::string NetworkBuilder::Constant(const std::string& name, const Shape& shape, std::vector<float> values) {
-  graph_.initializers[name] = {ElementType::kFloat, shape, std::move(values), {}};
+  graph_.initializers[name] = {.shape = shape, .floats = std::move(values)};
   return name;
 }
 
 std::string NetworkBuilder::Integer(const std::string& name, int64_t value) {
-  graph_.initializers[name] = {ElementType::kInteger, {1}, {}, {value}};
+  graph_.initializers[name] = {.type = ElementType::kInteger, .shape = {1}, .integers = {value}};
   return name;
 }
 

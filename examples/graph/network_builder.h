@@ -4,6 +4,7 @@
 #define LACUNA_EXAMPLES_GRAPH_NETWORK_BUILDER_H_
 
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <vector>
@@ -12,19 +13,39 @@
 
 namespace graph {
 
+// One value for every spatial axis, or one for each of them.
+class PerAxis {
+ public:
+  PerAxis(int64_t value) : values_{value} {}  // implicit on purpose: {.kernel = 3}
+  PerAxis(std::initializer_list<int64_t> values) : values_(values) {}
+
+  // Precondition: there are `axes` values or one.
+  Shape Expand(size_t axes) const { return values_.size() == 1 ? Shape(axes, values_[0]) : values_; }
+
+ private:
+  Shape values_;
+};
+
 // How a convolution differs from 1x1 with stride 1.
 struct ConvSpec {
-  int64_t kernel = 1;  // the padding is half of it
-  int64_t stride = 1;
+  PerAxis kernel = 1;  // the padding is half of it
+  PerAxis stride = 1;
   int64_t groups = 1;
 };
 
+struct PoolSpec {
+  PerAxis kernel;
+  PerAxis stride;
+  PerAxis pad = 0;
+};
+
 // Every method appends one node and returns the name of its output, which is the name of the node. Weights are
-// He-scaled Gaussians; BatchNormalization counts as folded, so every convolution has a bias.
+// He-scaled Gaussians, generated when a layer needs them; BatchNormalization counts as folded, so every convolution has
+// a bias.
 class NetworkBuilder {
  public:
-  // The input is the value "image" of [batch, 3, side, side].
-  NetworkBuilder(std::string name, int64_t batch, int64_t side, uint64_t seed);
+  // The input has the shape (batch, channels, spatial...).
+  NetworkBuilder(std::string name, const ValueInfo& input, uint64_t seed);
 
   int64_t Channels(const std::string& x) const { return channels_.at(x); }
 
@@ -36,10 +57,10 @@ class NetworkBuilder {
   std::string LeakyRelu(const std::string& x, float slope);
 
   std::string Add(const std::string& name, const std::string& a, const std::string& b);
-  std::string Concat(const std::string& name, const std::string& a, const std::string& b);  // channels of a, then of b
-  std::string SecondHalf(const std::string& x);                                             // of the channels
-  std::string Upsample2x(const std::string& x);                                             // nearest neighbour
-  std::string MaxPool(const std::string& name, const std::string& x, int64_t kernel, int64_t stride, int64_t pad);
+  std::string Concat(const std::string& name, const std::vector<std::string>& parts);  // along the channels
+  std::string SecondHalf(const std::string& x);                                        // of the channels
+  std::string Upsample2x(const std::string& x);                                        // nearest neighbour
+  std::string MaxPool(const std::string& name, const std::string& x, const PoolSpec& spec);
   std::string GlobalAveragePool(const std::string& x);
   std::string Flatten(const std::string& x);
   std::string Softmax(const std::string& x);
@@ -54,6 +75,7 @@ class NetworkBuilder {
   std::string Integer(const std::string& name, int64_t value);
 
   Graph graph_;
+  size_t spatial_axes_;
   uint64_t seed_;
   std::map<std::string, int64_t> channels_;  // of each value
 };

@@ -63,41 +63,62 @@ Status DecodeIntegers(const onnx::TensorProto& proto, int64_t elements, std::vec
   }
 }
 
-}  // namespace
+Status Unreadable(const std::string& path, const char* why) {
+  return Status::Make(StatusCode::kNotFound, "cannot read '%s': %s", path.c_str(), why);
+}
 
-Result<std::vector<char>> ReadFile(const std::string& path) {
-  const auto unreadable = [&path](const char* why) {
-    return Status::Make(StatusCode::kNotFound, "cannot read '%s': %s", path.c_str(), why);
-  };
+// Opens a file at its beginning; its size in bytes.
+Result<int64_t> Open(const std::string& path, std::ifstream& file) {
   std::error_code error;
-  if (std::filesystem::is_directory(path, error)) return unreadable("is a directory");
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) return unreadable(std::strerror(errno));
+  if (std::filesystem::is_directory(path, error)) return Unreadable(path, "is a directory");
+  file.open(path, std::ios::binary | std::ios::ate);
+  if (!file) return Unreadable(path, std::strerror(errno));
   const auto size = static_cast<int64_t>(file.tellg());
-  if (size < 0) return unreadable("its size is unknown");
+  if (size < 0) return Unreadable(path, "its size is unknown");
   if (size > kMaxProtobufBytes) {
     return Status::Make(StatusCode::kUnsupported, "'%s' has %lld bytes, the limit is %lld", path.c_str(),
                         static_cast<long long>(size), static_cast<long long>(kMaxProtobufBytes));
   }
-  std::vector<char> bytes(static_cast<size_t>(size));
   file.seekg(0);
-  if (size > 0 && !file.read(bytes.data(), size)) return unreadable("read error");
-  return bytes;
+  return size;
 }
 
-Result<onnx::ModelProto> ParseModel(std::span<const char> bytes, const std::string& source) {
+// `parse` fills a model from `size` bytes of `source` and tells whether it could.
+template <class Parse>
+Result<onnx::ModelProto> ParseFrom(const std::string& source, int64_t size, const Parse& parse) {
   const google::protobuf::LogSilencer silencer;  // the Status says it
   onnx::ModelProto model;
-  if (bytes.size() > static_cast<size_t>(kMaxProtobufBytes) ||
-      !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return Status::Make(StatusCode::kDataLoss, "'%s' is truncated or not an ONNX model (%zu bytes)", source.c_str(),
-                        bytes.size());
+  if (size > kMaxProtobufBytes || !parse(model)) {
+    return Status::Make(StatusCode::kDataLoss, "'%s' is truncated or not an ONNX model (%lld bytes)", source.c_str(),
+                        static_cast<long long>(size));
   }
   if (!model.has_graph()) {
     return Status::Make(StatusCode::kDataLoss, "'%s' is truncated or not an ONNX model: it has no graph",
                         source.c_str());
   }
   return model;
+}
+
+}  // namespace
+
+Result<std::vector<char>> ReadFile(const std::string& path) {
+  std::ifstream file;
+  LACUNA_ASSIGN_OR_RETURN(size, Open(path, file));
+  std::vector<char> bytes(static_cast<size_t>(size));
+  if (size > 0 && !file.read(bytes.data(), size)) return Unreadable(path, "read error");
+  return bytes;
+}
+
+Result<onnx::ModelProto> ParseModel(std::span<const char> bytes, const std::string& source) {
+  return ParseFrom(source, static_cast<int64_t>(bytes.size()), [&](onnx::ModelProto& model) {
+    return model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+  });
+}
+
+Result<onnx::ModelProto> ReadModel(const std::string& path) {
+  std::ifstream file;
+  LACUNA_ASSIGN_OR_RETURN(size, Open(path, file));
+  return ParseFrom(path, size, [&](onnx::ModelProto& model) { return model.ParseFromIstream(&file); });
 }
 
 Status WriteModel(const onnx::ModelProto& model, const std::string& path) {

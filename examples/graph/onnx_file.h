@@ -22,6 +22,9 @@ Result<std::vector<char>> ReadFile(const std::string& path);
 // kDataLoss if the bytes are not a whole ModelProto. `source` is how messages call them.
 Result<onnx::ModelProto> ParseModel(std::span<const char> bytes, const std::string& source);
 
+// The same of a file, without a copy of its bytes beside the model. Errors are those of ReadFile too.
+Result<onnx::ModelProto> ReadModel(const std::string& path);
+
 // Writes beside `path` and renames, so that a file that stands there is replaced whole or not at all.
 Status WriteModel(const onnx::ModelProto& model, const std::string& path);
 

@@ -89,12 +89,15 @@ class Importer {
  public:
   explicit Importer(const ImportOptions& options) : options_(options) {}
 
-  Result<Graph> Import(const onnx::ModelProto& model) {
+  // Takes the values out of the model, initializer by initializer, so that they never exist twice.
+  Result<Graph> Import(onnx::ModelProto& model) {
     LACUNA_RETURN_IF_ERROR(ReadOpset(model));
     graph_.name = model.graph().name();
     for (const auto& entry : model.metadata_props()) graph_.metadata[entry.key()] = entry.value();
-    for (const onnx::TensorProto& proto : model.graph().initializer()) {
+    for (onnx::TensorProto& proto : *model.mutable_graph()->mutable_initializer()) {
       LACUNA_ASSIGN_OR_RETURN(tensor, ToTensor(proto, options_.max_elements));
+      std::string().swap(*proto.mutable_raw_data());
+      google::protobuf::RepeatedField<float>().Swap(proto.mutable_float_data());
       LACUNA_RETURN_IF_ERROR(AddConstant(proto.name(), std::move(tensor)));
     }
     if (model.graph().sparse_initializer_size() != 0) {
@@ -196,8 +199,12 @@ Result<Graph> ImportOnnx(std::span<const char> bytes, const ImportOptions& optio
 }
 
 Result<Graph> ImportOnnxFile(const std::string& path, const ImportOptions& options) {
-  LACUNA_ASSIGN_OR_RETURN(bytes, ReadFile(path));
-  return ImportOnnx(bytes, options, path);
+  try {
+    LACUNA_ASSIGN_OR_RETURN(model, ReadModel(path));
+    return Importer(options).Import(model);
+  } catch (const std::bad_alloc&) {
+    return Status::OutOfMemory("ImportOnnxFile", 0);
+  }
 }
 
 Result<Tensor> ImportTensorFile(const std::string& path) {

@@ -33,6 +33,7 @@ constexpr OperatorArity kOperators[] = {
     {"Slice", 1, 5},
     {"Softmax", 1, 1},
     {"Tanh", 1, 1},
+    {"Transpose", 1, 1},
     {"Upsample", 1, 2},
 };
 

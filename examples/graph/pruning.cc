@@ -41,7 +41,7 @@ Result<int64_t> PruneInitializer(const lacuna::prune::Scheme& scheme, const Weig
 
 }  // namespace
 
-Result<std::vector<PrunedLayer>> PruneModel(const PruneOptions& options, onnx::ModelProto& model) {
+Result<PrunedModel> PruneModel(const PruneOptions& options, onnx::ModelProto& model) {
   if (options.scheme.kind == lacuna::prune::SchemeKind::kDense) {
     return Status::InvalidArgument("scheme is dense, which prunes nothing");
   }
@@ -49,10 +49,15 @@ Result<std::vector<PrunedLayer>> PruneModel(const PruneOptions& options, onnx::M
   LACUNA_ASSIGN_OR_RETURN(graph, ImportOnnx(bytes));
   LACUNA_ASSIGN_OR_RETURN(shapes, InferShapes(graph));
   LACUNA_ASSIGN_OR_RETURN(selection, LayerSelection::Make(options.layers, options.skip_first, options.scheme.kind));
+  LACUNA_ASSIGN_OR_RETURN(flops, CountConvolutionFlops(graph, shapes, selection));
+  PrunedModel pruned{.scheme = options.scheme, .dense_flops = flops.all, .flops = flops.all};
+  if (options.flops_rate.has_value()) {
+    LACUNA_ASSIGN_OR_RETURN(rate, RateForFlops(flops, *options.flops_rate));
+    pruned.scheme.rate = rate;
+  }
   std::map<std::string, onnx::TensorProto*> tensors;
   for (auto& tensor : *model.mutable_graph()->mutable_initializer()) tensors[tensor.name()] = &tensor;
 
-  std::vector<PrunedLayer> layers;
   std::map<std::string, int64_t> done;  // weights that several nodes share are pruned once
   for (const Node& node : graph.nodes) {
     LACUNA_ASSIGN_OR_RETURN(matrix, WeightMatrixOf(graph, shapes, node));
@@ -63,12 +68,17 @@ Result<std::vector<PrunedLayer>> PruneModel(const PruneOptions& options, onnx::M
                           matrix->initializer.c_str());
     }
     if (!done.contains(matrix->initializer)) {
-      LACUNA_ASSIGN_OR_RETURN(nnz, PruneInitializer(options.scheme, *matrix, *found->second, model));
+      LACUNA_ASSIGN_OR_RETURN(nnz, PruneInitializer(pruned.scheme, *matrix, *found->second, model));
       done[matrix->initializer] = nnz;
     }
-    layers.push_back({node.name, matrix->initializer, matrix->shape.elements(), done[matrix->initializer]});
+    const PrunedLayer layer{node.name, matrix->initializer, matrix->shape.elements(), done[matrix->initializer]};
+    if (node.op == "Conv") {
+      const double kept = static_cast<double>(layer.nnz) / static_cast<double>(layer.weights);
+      pruned.flops -= (1.0 - kept) * FlopsOf(shapes, node, *matrix);
+    }
+    pruned.layers.push_back(layer);
   }
-  if (!layers.empty()) return layers;
+  if (!pruned.layers.empty()) return pruned;
   return Status::InvalidArgument("no layer is selected by layers '%s'%s", options.layers.c_str(),
                                  options.skip_first ? " with the first Conv skipped" : "");
 }

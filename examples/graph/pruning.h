@@ -8,17 +8,20 @@
 #include <onnx/onnx_pb.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "graph/flops_rate.h"
 #include "graph/graph.h"
 
 namespace graph {
 
 struct PruneOptions {
   lacuna::prune::Scheme scheme{};
-  std::string layers{};     // which layers are pruned, as LayerSelection takes it
-  bool skip_first = false;  // the first Conv of the model stays as it is
+  std::optional<double> flops_rate{};  // if set, of all convolutions; scheme.rate gives way to the rate it takes
+  std::string layers{};                // which layers are pruned, as LayerSelection takes it
+  bool skip_first = false;             // the first Conv of the model stays as it is
 };
 
 struct PrunedLayer {
@@ -28,9 +31,16 @@ struct PrunedLayer {
   int64_t nnz;
 };
 
+struct PrunedModel {
+  lacuna::prune::Scheme scheme{};  // with the rate that was applied
+  std::vector<PrunedLayer> layers{};
+  double dense_flops = 0.0;  // of all convolutions
+  double flops = 0.0;        // of the weights that they keep
+};
+
 // Prunes the selected Conv, Gemm and MatMul weights of `model` in place. The metadata entry of each is read by
 // StoredSchemeOf (layer_weights.h). Errors: an invalid model, no layer selected, scheme dense.
-Result<std::vector<PrunedLayer>> PruneModel(const PruneOptions& options, onnx::ModelProto& model);
+Result<PrunedModel> PruneModel(const PruneOptions& options, onnx::ModelProto& model);
 
 }  // namespace graph
 

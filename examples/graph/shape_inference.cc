@@ -209,6 +209,13 @@ Result<Shape> ResizeOutput(const NodeShapes& at) {
   return y;
 }
 
+Result<Shape> TransposeOutput(const NodeShapes& at) {
+  LACUNA_ASSIGN_OR_RETURN(order, TransposeOrder(at.node, at.inputs[0].size()));
+  Shape y;
+  for (const size_t axis : order) y.push_back(at.inputs[0][axis]);
+  return y;
+}
+
 struct Inference {
   std::string_view op;
   Result<Shape> (*infer)(const NodeShapes&);
@@ -239,6 +246,7 @@ constexpr Inference kInference[] = {
     {"Slice", SliceOutput},
     {"Softmax", SoftmaxOutput},
     {"Tanh", SameAsInput},
+    {"Transpose", TransposeOutput},
     {"Upsample", ResizeOutput},
 };
 

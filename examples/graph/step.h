@@ -19,7 +19,7 @@
 
 namespace graph {
 
-// What a step is made from. Weights are viewed: the graph outlives the step.
+// What a step is made from. The graph outlives the step; its weights need to only where they are kept.
 struct StepContext {
   const Graph& graph;
   const Shapes& shapes;
@@ -27,6 +27,7 @@ struct StepContext {
   lacuna::prune::Scheme scheme{};  // how a layer with weights is pruned when it is made
   bool stored = false;             // take scheme and zeros from the model instead
   bool reference = false;          // layers with weights run lacuna's naive loops
+  bool keep_weights = false;       // beside their packed form, for ErrorOverBound
 
   const Shape& InputShape(size_t i) const { return shapes.at(layer.node->inputs[i]); }
   const Shape& OutputShape() const { return shapes.at(layer.output); }
@@ -41,12 +42,17 @@ struct StepArgs {
 
 // What layers with weights tell about themselves.
 struct WeightInfo {
-  std::string geometry;      // "64x64x3x3 s1"
+  std::string geometry;      // "64x64x3x3 s1", "45x3x1x7x7 s1x2x2"
   std::string scheme;        // "bcr_col-8x"
   std::string explanation;   // the plan's own words
   int64_t weights = 0;       // of the dense matrix
   int64_t nnz = 0;           // stored
-  size_t storage_bytes = 0;  // of the format, zero for the part that is viewed
+  size_t storage_bytes = 0;  // of the format
+  size_t packed_bytes = 0;   // of packed weights
+  // Of the plan's table from packed columns to inputs. 1x1 layers that read their input in place have a second one,
+  // which is not counted.
+  size_t offset_bytes = 0;
+  size_t kept_bytes = 0;  // of weights that are kept beside it, zero for those viewed in the graph
   double dense_flops = 0.0;
 };
 
@@ -66,7 +72,8 @@ class Step {
   // Null for steps without weights.
   virtual const WeightInfo* weight_info() const { return nullptr; }
   // The largest |output - reference| over the bound that rounding allows; at most 1 if the step computes what it
-  // should. Expects the output that Run left. Zero for steps without weights.
+  // should. Expects the output that Run left. Zero for steps without weights, kInvalidArgument for one whose weights
+  // were not kept.
   virtual Result<double> ErrorOverBound(const StepArgs& /*args*/) const { return 0.0; }
 
  private:
@@ -88,6 +95,7 @@ StepResult MakeBinaryStep(const StepContext& context);              // Add, Mul
 StepResult MakeBatchNormalizationStep(const StepContext& context);  // one that nothing absorbed
 StepResult MakeConcatStep(const StepContext& context);
 StepResult MakeSoftmaxStep(const StepContext& context);
+StepResult MakeTransposeStep(const StepContext& context);
 StepResult MakeSliceStep(const StepContext& context);
 StepResult MakeResizeStep(const StepContext& context);  // Resize and Upsample of mode nearest
 

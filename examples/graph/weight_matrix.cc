@@ -7,11 +7,7 @@ namespace {
 
 std::vector<float> Transposed(std::span<const float> values, int64_t rows, int64_t columns) {
   std::vector<float> result(values.size());
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < columns; ++c) {
-      result[static_cast<size_t>(c * rows + r)] = values[static_cast<size_t>(r * columns + c)];
-    }
-  }
+  Transpose(values, rows, columns, result);
   return result;
 }
 
@@ -68,6 +64,14 @@ Result<std::optional<WeightMatrix>> WeightMatrixOf(const Graph& graph, const Sha
   LACUNA_RETURN_IF_ERROR(matrix.shape.Validate());
   if (!IsBias(graph, node, matrix)) return std::optional<WeightMatrix>();
   return std::optional<WeightMatrix>(matrix);
+}
+
+void Transpose(std::span<const float> values, int64_t rows, int64_t columns, std::span<float> result) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < columns; ++c) {
+      result[static_cast<size_t>(c * rows + r)] = values[static_cast<size_t>(r * columns + c)];
+    }
+  }
 }
 
 std::vector<float> ToRowMajor(const WeightMatrix& matrix, std::span<const float> stored) {

@@ -31,6 +31,9 @@ struct WeightMatrix {
 // row.
 Result<std::optional<WeightMatrix>> WeightMatrixOf(const Graph& graph, const Shapes& shapes, const Node& node);
 
+// result[c, r] = values[r, c]. Preconditions: both have rows * columns elements.
+void Transpose(std::span<const float> values, int64_t rows, int64_t columns, std::span<float> result);
+
 // The initializer's values as a row-major M x K matrix, and back.
 std::vector<float> ToRowMajor(const WeightMatrix& matrix, std::span<const float> stored);
 std::vector<float> FromRowMajor(const WeightMatrix& matrix, std::span<const float> values);

@@ -4,6 +4,7 @@
 #include "lacuna/reference/gemm.h"
 #include <lacuna/lacuna.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -31,26 +32,52 @@ std::vector<std::string> RuntimeInputs(const StepContext& context, size_t weight
 class WeightStep : public Step {
  public:
   WeightStep(const StepContext& context, const WeightMatrix& matrix, LayerWeights weights)
-      : Step(RuntimeInputs(context, matrix.input)), weights_(std::move(weights)), epilogue_(context.layer.activation) {
-    epilogue_.bias = weights_.bias;
+      : Step(RuntimeInputs(context, matrix.input)),
+        bias_(std::move(weights.bias)),
+        epilogue_(context.layer.activation) {
+    epilogue_.bias = bias_;
     epilogue_.residual = !context.layer.residual.empty();
-    info_.scheme = weights_.scheme;
+    info_.scheme = weights.scheme;
     info_.weights = matrix.shape.elements();
-    info_.nnz = weights_.format.nnz();
-    info_.storage_bytes = weights_.format.StorageBytes();
+    info_.nnz = weights.format.nnz();
+    info_.storage_bytes = weights.format.StorageBytes();
+    info_.kept_bytes = weights.viewed ? 0 : info_.storage_bytes;
+    weights_.emplace(std::move(weights.format));
   }
 
   const WeightInfo* weight_info() const override { return &info_; }
 
   // Keeps dense weights, for a step that runs the reference.
   Status UseReference() {
-    LACUNA_ASSIGN_OR_RETURN(dense, weights_.ToDense());
+    LACUNA_ASSIGN_OR_RETURN(dense, DenseWeightsKept());
     reference_weights_ = std::move(dense);
     info_.explanation = "reference";
     return Status();
   }
 
+  // Precondition: the step does not run the reference.
+  void ReleaseWeights() {
+    weights_.reset();
+    info_.kept_bytes = 0;
+  }
+
  protected:
+  template <class Plan>
+  void Describe(const Plan& plan) {
+    const lacuna::Explanation explanation = plan.Explain();
+    info_.explanation = explanation.ToString();
+    info_.packed_bytes = explanation.packed_bytes;
+    if (plan.weights()) info_.offset_bytes = plan.weights()->column.size() * sizeof(int32_t);  // not in Winograd form
+  }
+
+  // A view where the format is dense.
+  Result<lacuna::DenseWeights<float>> DenseWeightsKept() const {
+    if (!weights_.has_value())
+      return Status::InvalidArgument("weights were not kept, options.keep_weights must be set");
+    const auto* dense = weights_->As<lacuna::DenseWeights<float>>();
+    return dense != nullptr ? lacuna::DenseWeights<float>::View(dense->shape(), dense->values()) : weights_->ToDense();
+  }
+
   // Compares `actual` with outputs of the same layout; row(i) is the row of W that output i belongs to.
   template <class RowOf>
   double WorstRatio(int64_t depth, const float* actual, const Buffer<float>& expected, const Buffer<double>& magnitude,
@@ -68,7 +95,8 @@ class WeightStep : public Step {
 
   const float* Residual(const StepArgs& args) const { return epilogue_.residual ? args.inputs[1] : nullptr; }
 
-  LayerWeights weights_;  // its bias outlives the epilogue's view of it
+  std::vector<float> bias_;                           // viewed by the epilogue
+  std::optional<lacuna::AnyWeights<float>> weights_;  // until they are packed, or kept
   lacuna::Epilogue epilogue_;
   WeightInfo info_;
   std::optional<lacuna::DenseWeights<float>> reference_weights_;
@@ -90,14 +118,17 @@ class ConvolutionStep : public WeightStep {
       info_.geometry += std::to_string(w.shape[axis]);
     }
     info_.geometry += " s" + std::to_string(shape.stride[0]);
+    const bool cubic = std::all_of(shape.stride.begin(), shape.stride.end(),
+                                   [&](int64_t stride) { return stride == shape.stride[0]; });
+    for (size_t axis = 1; !cubic && axis < kRank; ++axis) info_.geometry += 'x' + std::to_string(shape.stride[axis]);
     if (shape.groups != 1) info_.geometry += " g" + std::to_string(shape.groups);
   }
 
   Status Prepare() {
-    auto plan = lacuna::MakeConvolution<kRank>(weights_.format, shape_, epilogue_);
+    auto plan = lacuna::MakeConvolution<kRank>(*weights_, shape_, epilogue_);
     if (!plan.ok()) return plan.status();
     plan_ = *std::move(plan);
-    info_.explanation = plan_->Explain().ToString();
+    Describe(*plan_);
     return Status();
   }
 
@@ -111,7 +142,7 @@ class ConvolutionStep : public WeightStep {
   }
 
   Result<double> ErrorOverBound(const StepArgs& args) const override {
-    LACUNA_ASSIGN_OR_RETURN(dense, weights_.ToDense());
+    LACUNA_ASSIGN_OR_RETURN(dense, DenseWeightsKept());
     const auto elements = static_cast<size_t>(shape_.output_elements());
     LACUNA_ASSIGN_OR_RETURN(expected, Buffer<float>::Make(elements));
     LACUNA_ASSIGN_OR_RETURN(magnitude, Buffer<double>::Make(elements));
@@ -148,10 +179,10 @@ class GemmStep : public WeightStep {
   }
 
   Status Prepare() {
-    auto plan = lacuna::MakeGemm(weights_.format, {.n = n_}, epilogue_);
+    auto plan = lacuna::MakeGemm(*weights_, {.n = n_}, epilogue_);
     if (!plan.ok()) return plan.status();
     plan_ = *std::move(plan);
-    info_.explanation = plan_->Explain().ToString();
+    Describe(*plan_);
     return Status();
   }
 
@@ -164,7 +195,7 @@ class GemmStep : public WeightStep {
   }
 
   Result<double> ErrorOverBound(const StepArgs& args) const override {
-    LACUNA_ASSIGN_OR_RETURN(dense, weights_.ToDense());
+    LACUNA_ASSIGN_OR_RETURN(dense, DenseWeightsKept());
     const auto elements = static_cast<size_t>(shape_.rows * n_);
     LACUNA_ASSIGN_OR_RETURN(expected, Buffer<float>::Make(elements));
     LACUNA_ASSIGN_OR_RETURN(magnitude, Buffer<double>::Make(elements));
@@ -222,6 +253,7 @@ template <class StepType>
 StepResult Finish(const StepContext& context, std::unique_ptr<StepType> step) {
   const Status status = context.reference ? step->UseReference() : step->Prepare();
   if (!status.ok()) return AboutNode(*context.layer.node, status);
+  if (!context.reference && !context.keep_weights) step->ReleaseWeights();
   return std::unique_ptr<Step>(std::move(step));
 }
 
@@ -242,9 +274,11 @@ StepResult MakeWeightStep(const StepContext& context, const WeightMatrix& matrix
   if (node.op == "Conv") {
     LACUNA_ASSIGN_OR_RETURN(window,
                             ConvWindow(node, context.InputShape(0), context.graph.Constant(matrix.initializer)->shape));
-    if (window.rank() == 2) return MakeConvolutionStep<2>(context, matrix, window, *std::move(weights));
-    return Status::Make(StatusCode::kUnsupported, "%s has %zu spatial axes, supported are 2", node.Label().c_str(),
-                        window.rank());
+    switch (window.rank()) {  // ConvWindow saw to it that it is one of these
+      case 1: return MakeConvolutionStep<1>(context, matrix, window, *std::move(weights));
+      case 2: return MakeConvolutionStep<2>(context, matrix, window, *std::move(weights));
+      default: return MakeConvolutionStep<3>(context, matrix, window, *std::move(weights));
+    }
   }
   const int64_t n = Elements(context.InputShape(1 - matrix.input)) / matrix.shape.columns;
   if (n < 1) {

@@ -4,10 +4,15 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "graph/executor.h"
+#include "graph/flops_rate.h"
+#include "graph/layer_selection.h"
 #include "graph/shape_inference.h"
 
 namespace {
@@ -21,10 +26,14 @@ struct Published {
 
 // Parameters and multiply-adds (10^9) as torchvision's documentation lists them, which counts two values per channel
 // for a BatchNormalization. YOLOv4-tiny: darknet's yolov4-tiny.weights hold 6,062,814 values, 4 per normalized channel;
-// its 6.91 BFLOPs are two per multiply-add.
+// its 6.91 BFLOPs are two per multiply-add. C3D: the layers of the paper's figure 3 by hand, 38.50 of convolutions and
+// 0.05 of the rest; the usual 78.41 million parameters are those of 101 classes. S3D: torchvision's 17.98 are of 224 x
+// 224 images, this is the sum over the same layers at 112 x 112 (a test below has the former).
 constexpr Published kPublished[] = {
-    {"vgg16", 138357544, 15.47, 13},      {"resnet18", 11689512, 1.81, 20},         {"resnet50", 25557032, 4.09, 53},
-    {"mobilenet_v2", 3504872, 0.300, 52}, {"yolov4_tiny", 6062814, 0.5 * 6.91, 21},
+    {"vgg16", 138357544, 15.47, 13},          {"resnet18", 11689512, 1.81, 20},
+    {"resnet50", 25557032, 4.09, 53},         {"mobilenet_v2", 3504872, 0.300, 52},
+    {"yolov4_tiny", 6062814, 0.5 * 6.91, 21}, {"c3d", 79991015, 38.55, 8},
+    {"r2plus1d", 31505325, 40.52, 37},        {"s3d", 8320048, 4.474, 77},
 };
 
 struct Size {
@@ -34,7 +43,7 @@ struct Size {
 };
 
 int64_t NormalizationValues(const std::string& network, const graph::Node& conv) {
-  if (network == "vgg16") return 0;
+  if (network == "vgg16" || network == "c3d") return 0;
   if (network != "yolov4_tiny") return 1;                         // a weight for the bias that stands in its place
   return conv.name == "conv29" || conv.name == "conv36" ? 0 : 3;  // weight, mean and variance
 }
@@ -91,8 +100,120 @@ TEST_CASE("shapes on the way") {
   CHECK(shape_of("yolov4_tiny", "conv36") == graph::Shape{2, 255, 26, 26});
 }
 
+TEST_CASE("S3D has torchvision's size at torchvision's resolution") {
+  auto model = graph::BuiltinNetwork("s3d");
+  REQUIRE(model.ok());
+  model->inputs[0].shape = {1, 3, 16, 224, 224};
+  CHECK(SizeOf(*model).macs * 1e-9 == doctest::Approx(17.98).epsilon(0.001));
+}
+
+// Layers of video networks as (input, weights, output): what benchmarks call by the same names.
+TEST_CASE("video networks have the layers of the papers") {
+  struct Expected {
+    const char* network;
+    const char* layer;
+    graph::Shape input, weights, output;
+  };
+  const Expected expected[] = {
+      {"c3d", "conv1", {3, 16, 112, 112}, {64, 3, 3, 3, 3}, {64, 16, 112, 112}},
+      {"c3d", "conv2", {64, 16, 56, 56}, {128, 64, 3, 3, 3}, {128, 16, 56, 56}},
+      {"c3d", "conv3a", {128, 8, 28, 28}, {256, 128, 3, 3, 3}, {256, 8, 28, 28}},
+      {"c3d", "conv3b", {256, 8, 28, 28}, {256, 256, 3, 3, 3}, {256, 8, 28, 28}},
+      {"c3d", "conv4a", {256, 4, 14, 14}, {512, 256, 3, 3, 3}, {512, 4, 14, 14}},
+      {"c3d", "conv4b", {512, 4, 14, 14}, {512, 512, 3, 3, 3}, {512, 4, 14, 14}},
+      {"c3d", "conv5a", {512, 2, 7, 7}, {512, 512, 3, 3, 3}, {512, 2, 7, 7}},
+      {"c3d", "conv5b", {512, 2, 7, 7}, {512, 512, 3, 3, 3}, {512, 2, 7, 7}},
+      {"r2plus1d", "stem_s", {3, 16, 112, 112}, {45, 3, 1, 7, 7}, {45, 16, 56, 56}},
+      {"r2plus1d", "stem_t", {45, 16, 56, 56}, {64, 45, 3, 1, 1}, {64, 16, 56, 56}},
+      {"r2plus1d", "res2a_2a_s", {64, 16, 56, 56}, {144, 64, 1, 3, 3}, {144, 16, 56, 56}},
+      {"r2plus1d", "res2a_2a_t", {144, 16, 56, 56}, {64, 144, 3, 1, 1}, {64, 16, 56, 56}},
+      {"r2plus1d", "res3a_2a_s", {64, 16, 56, 56}, {230, 64, 1, 3, 3}, {230, 16, 28, 28}},
+      {"r2plus1d", "res3a_2a_t", {230, 16, 28, 28}, {128, 230, 3, 1, 1}, {128, 8, 28, 28}},
+      {"r2plus1d", "res3a_branch1", {64, 16, 56, 56}, {128, 64, 1, 1, 1}, {128, 8, 28, 28}},
+      {"r2plus1d", "res3b_2a_s", {128, 8, 28, 28}, {288, 128, 1, 3, 3}, {288, 8, 28, 28}},
+      {"r2plus1d", "res3b_2b_t", {288, 8, 28, 28}, {128, 288, 3, 1, 1}, {128, 8, 28, 28}},
+      {"r2plus1d", "res4b_2b_s", {256, 4, 14, 14}, {576, 256, 1, 3, 3}, {576, 4, 14, 14}},
+      {"r2plus1d", "res4b_2b_t", {576, 4, 14, 14}, {256, 576, 3, 1, 1}, {256, 4, 14, 14}},
+      {"r2plus1d", "res5b_2b_s", {512, 2, 7, 7}, {1152, 512, 1, 3, 3}, {1152, 2, 7, 7}},
+      {"r2plus1d", "res5b_2b_t", {1152, 2, 7, 7}, {512, 1152, 3, 1, 1}, {512, 2, 7, 7}},
+      {"s3d", "conv1_s", {3, 16, 112, 112}, {64, 3, 1, 7, 7}, {64, 16, 56, 56}},
+      {"s3d", "conv1_t", {64, 16, 56, 56}, {64, 64, 7, 1, 1}, {64, 8, 56, 56}},
+      {"s3d", "conv3_s", {64, 8, 28, 28}, {192, 64, 1, 3, 3}, {192, 8, 28, 28}},
+      {"s3d", "mixed3c_1b_t", {192, 8, 14, 14}, {192, 192, 3, 1, 1}, {192, 8, 14, 14}},
+      {"s3d", "mixed4f_0", {528, 4, 7, 7}, {256, 528, 1, 1, 1}, {256, 4, 7, 7}},
+      {"s3d", "mixed5c_2b_s", {48, 2, 3, 3}, {128, 48, 1, 3, 3}, {128, 2, 3, 3}},
+  };
+  for (const Expected& layer : expected) {
+    CAPTURE(layer.network);
+    CAPTURE(layer.layer);
+    const auto model = graph::BuiltinNetwork(layer.network, 2);
+    REQUIRE(model.ok());
+    const auto shapes = graph::InferShapes(*model);
+    REQUIRE(shapes.ok());
+    const auto batched = [](graph::Shape shape) {
+      shape.insert(shape.begin(), 2);
+      return shape;
+    };
+    const auto node = std::find_if(model->nodes.begin(), model->nodes.end(),
+                                   [&](const graph::Node& candidate) { return candidate.name == layer.layer; });
+    REQUIRE(node != model->nodes.end());
+    CHECK(shapes->at(node->inputs[0]) == batched(layer.input));
+    CHECK(shapes->at(node->inputs[1]) == layer.weights);
+    CHECK(shapes->at(node->outputs[0]) == batched(layer.output));
+  }
+}
+
+TEST_CASE("usual pruning: the layers, and the rate they need for the FLOPs rate of all convolutions") {
+  struct Expected {
+    const char* network;
+    double flops_rate;
+    double rate;        // of the pruned layers
+    int convolutions;   // that are pruned
+    const char* dense;  // one that is not
+  };
+  for (const Expected& expected :
+       {Expected{"c3d", 3.6, 4.364, 5, "conv5a"}, Expected{"r2plus1d", 3.2, 3.341, 35, "stem_t"},
+        Expected{"s3d", 2.1, 3.496, 75, "conv1_t"}}) {
+    CAPTURE(expected.network);
+    const auto model = graph::BuiltinNetwork(expected.network);
+    const auto shapes = graph::InferShapes(*model);
+    REQUIRE(shapes.ok());
+    const auto usual = graph::UsualPruningOf(expected.network);
+    REQUIRE(usual.has_value());
+    CHECK(usual->flops_rate == expected.flops_rate);
+    auto selection =
+        graph::LayerSelection::Make(usual->layers, /*skip_first=*/true, lacuna::prune::SchemeKind::kPunched);
+    REQUIRE(selection.ok());
+    const auto flops = graph::CountConvolutionFlops(*model, *shapes, *selection);
+    REQUIRE(flops.ok());
+    CHECK(flops->all * 0.5e-9 == doctest::Approx(SizeOf(*model).macs * 1e-9).epsilon(0.002));
+    const auto rate = graph::RateForFlops(*flops, usual->flops_rate);
+    REQUIRE_MESSAGE(rate.ok(), std::string(rate.status().message()));
+    CHECK(*rate == doctest::Approx(expected.rate).epsilon(0.001));
+    int pruned = 0;
+    for (const graph::Node& node : model->nodes) {
+      const auto matrix = graph::WeightMatrixOf(*model, *shapes, node);
+      if (!matrix->has_value()) continue;
+      const bool selected = selection->Selects(node, **matrix);
+      CHECK_FALSE((selected && (node.op != "Conv" || node.name == expected.dense)));
+      pruned += selected ? 1 : 0;
+    }
+    CHECK(pruned == expected.convolutions);
+  }
+  CHECK_FALSE(graph::UsualPruningOf("vgg16").has_value());
+  CHECK_FALSE(graph::UsualPruningOf("alexnet").has_value());
+}
+
+TEST_CASE("what video networks expect of a clip") {
+  CHECK(graph::NormalizationOf("r2plus1d").mean == std::array<float, 3>{0.43216f, 0.394666f, 0.37645f});
+  CHECK(graph::NormalizationOf("s3d").deviation == std::array<float, 3>{0.22803f, 0.22145f, 0.216989f});
+  const graph::Normalization c3d = graph::NormalizationOf("c3d");
+  CHECK((1.0f - c3d.mean[0]) / c3d.deviation[0] == doctest::Approx(255.0 - 104.0));
+  CHECK(graph::NormalizationOf("vgg16").deviation == std::array<float, 3>{1.0f, 1.0f, 1.0f});
+}
+
 TEST_CASE("every convolution and its activation are one layer") {
-  for (const char* name : {"resnet18", "mobilenet_v2", "yolov4_tiny"}) {
+  for (const char* name : {"resnet18", "mobilenet_v2", "yolov4_tiny", "r2plus1d", "s3d"}) {
     CAPTURE(name);
     const auto model = graph::BuiltinNetwork(name);
     REQUIRE(model.ok());
@@ -118,7 +239,10 @@ TEST_CASE("the same seed gives the same weights") {
   const auto weight = [](uint64_t seed) {
     const auto model = graph::BuiltinNetwork("mobilenet_v2", 1, seed);
     REQUIRE(model.ok());
-    return model->initializers.at("block2_expand.weight").floats;
+    const graph::Tensor& tensor = model->initializers.at("block2_expand.weight");
+    std::vector<float> values(static_cast<size_t>(graph::Elements(tensor.shape)));
+    tensor.generate(values);
+    return values;
   };
   CHECK(weight(1) == weight(1));
   CHECK(weight(1) != weight(2));

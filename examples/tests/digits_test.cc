@@ -64,6 +64,7 @@ double Accuracy(const std::string& scheme, const std::vector<digits::Image>& ima
   REQUIRE_MESSAGE(model.ok(), std::string(model.status().message()));
   graph::CompileOptions options;
   options.stored = true;
+  options.keep_weights = true;
   auto network = graph::Network::Compile(*model, options);
   REQUIRE_MESSAGE(network.ok(), std::string(network.status().message()));
   int64_t weights = 0, nnz = 0;

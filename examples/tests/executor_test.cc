@@ -4,7 +4,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -56,6 +58,7 @@ TEST_CASE("every scheme: layers agree with the reference, networks with the refe
     CompileOptions options;
     options.scheme = scheme;
     options.layers = ".";
+    options.keep_weights = true;
     Network network = Compiled(model, options);
     const auto errors = network.Verify();
     REQUIRE_MESSAGE(errors.ok(), std::string(errors.status().message()));
@@ -102,6 +105,7 @@ TEST_CASE("a global scheme prunes depthwise convolutions only where it has no bl
     CAPTURE(name);
     CompileOptions options;
     options.scheme = test::SchemeNamed(name);
+    options.keep_weights = true;
     Network network = Compiled(model, options);
     const SchemeKind kind = options.scheme.kind;
     const bool prunes =
@@ -201,6 +205,104 @@ TEST_CASE("memory is shared by values that do not meet") {
   CHECK(Compiled(Import(net)).arena_bytes() == 3 * 64 * 64 * sizeof(float));  // the input and two in turn
 }
 
+size_t ConstantBytes(const graph::Graph& model) {
+  size_t bytes = 0;
+  for (const auto& [name, tensor] : model.initializers) {
+    bytes += tensor.floats.size() * sizeof(float) + tensor.integers.size() * sizeof(int64_t);
+  }
+  return bytes;
+}
+
+TEST_CASE("memory is told part by part, and weights go once they are packed") {
+  const graph::Graph model = Import(test::SmallClassifier());
+  const size_t constants = ConstantBytes(model);
+  const size_t weights = (16 * 3 * 9 + 16 * 16 * 9 + 32 * 16 + 10 * 32) * sizeof(float);
+  const CompileOptions options = Pruned(SchemeKind::kBcrCol, 8);
+  Network viewing = Compiled(model, options);
+  CHECK(viewing.memory().activations == viewing.arena_bytes());
+  CHECK(viewing.memory().workspace == viewing.workspace_bytes());
+  CHECK(viewing.memory().constants == constants);
+  size_t packed = 0, kept_weights = 0, offsets = 0;
+  for (const graph::LayerInfo& layer : viewing.layers()) {
+    if (layer.weights == nullptr) continue;
+    kept_weights += static_cast<size_t>(layer.weights->nnz) * sizeof(float);
+    packed += layer.weights->packed_bytes;
+    offsets += layer.weights->offset_bytes;
+  }
+  CHECK(packed >= kept_weights);
+  CHECK(viewing.memory().packed_weights == packed);
+  CHECK(offsets > 0);
+  CHECK(viewing.memory().offsets == offsets);
+
+  auto owning = Network::Compile(graph::Graph(model), options);
+  REQUIRE(owning.ok());
+  CHECK(owning->memory().constants == constants - weights);
+  CHECK(owning->memory().packed_weights == packed);
+  graph::FillGaussian(owning->input(0), 1.0f, 0);
+  CHECK(OutputOf(*owning) == OutputOf(viewing));
+  CHECK(owning->Verify().status().code() == StatusCode::kInvalidArgument);
+
+  CompileOptions keeping = options;
+  keeping.keep_weights = true;
+  auto kept = Network::Compile(graph::Graph(model), keeping);
+  REQUIRE(kept.ok());
+  CHECK(kept->memory().constants > constants);
+  CHECK(kept->Verify().ok());
+}
+
+TEST_CASE("weights that several nodes read go with the last of them; outputs stay") {
+  test::ModelBuilder net;
+  net.Input("x", {1, 16, 4, 4}).Output("y").Output("shown").Weights("w", {16, 16, 1, 1}).Weights("v", {16, 16, 1, 1});
+  net.Weights("z", {16, 16, 1, 1});
+  net.Node("a", "Conv", {"x", "w"}, "c");
+  net.Node("b", "Conv", {"c", "w"}, "d");
+  net.Node("e", "Conv", {"d", "v"}, "f");
+  net.Node("g", "Conv", {"f", "z"}, "h");
+  net.Node("sum", "Add", {"h", "z"}, "y");
+  net.Node("same", "Identity", {"v"}, "shown");
+  const graph::Graph model = Import(net);
+  auto owning = Network::Compile(graph::Graph(model));
+  REQUIRE_MESSAGE(owning.ok(), std::string(owning.status().message()));
+  CHECK(owning->memory().constants == 2 * 256 * sizeof(float));
+  Network viewing = Compiled(model);
+  graph::FillGaussian(owning->input(0), 1.0f, 0);
+  CHECK(OutputOf(*owning) == OutputOf(viewing));
+  CHECK(std::vector<float>(owning->output(1).begin(), owning->output(1).end()) == model.initializers.at("v").floats);
+}
+
+TEST_CASE("generated weights exist for their layer only, and give what stored ones give") {
+  for (const bool transposed : {false, true}) {
+    test::ModelBuilder net;
+    net.Input("x", {2, 12}).Output("y").Weights("w", transposed ? graph::Shape{12, 8} : graph::Shape{8, 12});
+    test::AddInt(net.Node("fc", "Gemm", {"x", "w"}, "y"), "transB", transposed ? 0 : 1);
+    const graph::Graph stored = Import(net);
+    graph::Graph generated = stored;
+    graph::Tensor& w = generated.initializers.at("w");
+    w.generate = [values = w.floats](std::span<float> to) { std::copy(values.begin(), values.end(), to.begin()); };
+    w.floats.clear();
+    Network expected = Compiled(stored);
+    CompileOptions options;
+    options.keep_weights = true;
+    Network network = Compiled(generated, options);
+    CHECK(OutputOf(network) == OutputOf(expected));
+    CHECK(network.memory().constants == 8 * 12 * sizeof(float));
+    REQUIRE(network.Verify().ok());
+    CHECK(Compiled(generated).memory().constants == 0);
+  }
+}
+
+TEST_CASE("what is no layer's weights may not be generated") {
+  test::ModelBuilder net;
+  net.Input("x", {4}).Output("y").Weights("w", {4});
+  net.Node("sum", "Mul", {"x", "w"}, "y");
+  graph::Graph model = Import(net);
+  model.initializers.at("w").floats.clear();
+  model.initializers.at("w").generate = [](std::span<float>) {};
+  const graph::Status status = Network::Compile(model).status();
+  CHECK(status.code() == StatusCode::kUnsupported);
+  CHECK(std::string(status.message()).find("'w' is generated") != std::string::npos);
+}
+
 TEST_CASE("options that are refused") {
   const graph::Graph model = Import(test::SmallClassifier());
   const auto refused = [&model](const CompileOptions& options, const std::string& word) {
@@ -213,6 +315,9 @@ TEST_CASE("options that are refused") {
   refused({.layers = "(["}, "layers is '(['");
   refused(Pruned(SchemeKind::kBcrCol, 0.5), "'conv2'");
   refused({.max_elements = 1000}, "limit of 1000");
+  CompileOptions flops = Pruned(SchemeKind::kPunched, 1);
+  flops.flops_rate = 5.0;
+  refused(flops, "flops rate is 5, must be in [1, 2.6");
 }
 
 TEST_CASE("metadata of stored schemes that are damaged") {

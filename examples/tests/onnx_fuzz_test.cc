@@ -62,9 +62,26 @@ onnx::ModelProto SlicedAndResized() {
   return net.model();
 }
 
+// Frames: a spatial and a temporal convolution, normalisation, pooling, axes exchanged.
+onnx::ModelProto SmallVideo() {
+  test::ModelBuilder net;
+  net.Input("x", {1, 3, 4, 6, 6}).Output("y").Weights("s", {8, 3, 1, 3, 3}).Weights("t", {8, 8, 3, 1, 1});
+  net.Normalisation("n", 8);
+  auto& spatial = net.Node("spatial", "Conv", {"x", "s"}, "a");
+  test::AddInts(spatial, "strides", {1, 2, 2});
+  test::AddInts(spatial, "pads", {0, 1, 1, 0, 1, 1});
+  net.Node("norm", "BatchNormalization", {"a", "n.scale", "n.bias", "n.mean", "n.variance"}, "b");
+  test::AddInts(net.Node("temporal", "Conv", {"b", "t"}, "c"), "pads", {1, 0, 0, 1, 0, 0});
+  auto& pool = net.Node("pool", "MaxPool", {"c"}, "d");
+  test::AddInts(pool, "kernel_shape", {2, 2, 2});
+  test::AddInts(pool, "strides", {2, 1, 1});
+  test::AddInts(net.Node("turn", "Transpose", {"d"}, "y"), "perm", {0, 2, 1, 3, 4});
+  return net.model();
+}
+
 // Pruned models: their metadata and weights decide what is built.
 std::vector<Seed> Seeds() {
-  std::vector<Seed> seeds = {SeedOf("slice and resize", SlicedAndResized())};
+  std::vector<Seed> seeds = {SeedOf("slice and resize", SlicedAndResized()), SeedOf("video", SmallVideo())};
   for (const char* scheme : {"bcr_col-8x", "pattern_g4-8x"}) {
     onnx::ModelProto model = test::SmallClassifier().model();
     graph::PruneOptions options;

@@ -169,10 +169,10 @@ TEST_CASE("shapes that do not fit") {
 }
 
 TEST_CASE("ranks and operator sets outside the supported ones") {
-  ModelBuilder line;
-  line.Input("x", {1, 2, 5}).Output("y").Weights("w", {4, 2, 3});
-  line.Node("conv1d", "Conv", {"x", "w"}, "y");
-  CheckRefused(line, StatusCode::kUnsupported, {"'conv1d'", "spatial axes"});
+  ModelBuilder hyper;
+  hyper.Input("x", {1, 2, 5, 5, 5, 5}).Output("y").Weights("w", {4, 2, 3, 3, 3, 3});
+  hyper.Node("conv4d", "Conv", {"x", "w"}, "y");
+  CheckRefused(hyper, StatusCode::kUnsupported, {"'conv4d'", "1 to 3 spatial axes"});
   ModelBuilder none(0);
   none.Input("x", {1, 2}).Output("y");
   none.Node("relu", "Relu", {"x"}, "y");

@@ -44,8 +44,6 @@ constexpr Skip kSkipped[] = {
     {"test_resize_*_cubic*", "Resize is of mode nearest"},
     {"test_resize_*_linear*", "Resize is of mode nearest"},
     {"test_resize_tf_crop_and_resize", "Resize has no region of interest"},
-    {"test_Conv1d*", "convolution of rank 1"},
-    {"test_Conv3d*", "convolution of rank 3"},
 };
 
 // Each '*' stands for any characters.

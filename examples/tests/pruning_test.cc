@@ -48,9 +48,9 @@ TEST_CASE("pruned weights are zero in the model, and the metadata say how") {
   options.skip_first = true;
   const auto layers = graph::PruneModel(options, model);
   REQUIRE_MESSAGE(layers.ok(), std::string(layers.status().message()));
-  REQUIRE(layers->size() == 2);
-  CHECK((*layers)[0].name == "conv2");
-  CHECK((*layers)[0].nnz == 16 * 16 * 9 / 4);
+  REQUIRE(layers->layers.size() == 2);
+  CHECK(layers->layers[0].name == "conv2");
+  CHECK(layers->layers[0].nnz == 16 * 16 * 9 / 4);
   const graph::Graph pruned = Import(model);
   CHECK(Zeros(pruned.initializers.at("w1").floats) == 0);
   CHECK(Zeros(pruned.initializers.at("w2").floats) == 16 * 16 * 9 * 3 / 4);
@@ -88,7 +88,7 @@ TEST_CASE("stored weights have the format and the count of the scheme") {
     options.layers = ".";
     const auto layers = graph::PruneModel(options, model);
     REQUIRE_MESSAGE(layers.ok(), std::string(layers.status().message()));
-    REQUIRE(layers->size() == 4);
+    REQUIRE(layers->layers.size() == 4);
     graph::CompileOptions stored;
     stored.stored = true;
     const graph::Graph pruned = Import(model);
@@ -99,7 +99,7 @@ TEST_CASE("stored weights have the format and the count of the scheme") {
       if (layer.weights == nullptr) continue;
       CAPTURE(layer.name);
       CHECK(layer.weights->scheme == name);
-      CHECK(layer.weights->nnz == (*layers)[next++].nnz);
+      CHECK(layer.weights->nnz == layers->layers[next++].nnz);
     }
   }
 }
@@ -149,12 +149,54 @@ TEST_CASE("pruning twice replaces the metadata; shared weights are pruned once")
   options.scheme = Scheme{SchemeKind::kBcrCol, 4};
   auto layers = graph::PruneModel(options, net.model());
   REQUIRE(layers.ok());
-  CHECK(layers->size() == 2);
-  CHECK((*layers)[1].nnz == 64);
+  CHECK(layers->layers.size() == 2);
+  CHECK(layers->layers[1].nnz == 64);
   options.scheme.rate = 8;
   REQUIRE(graph::PruneModel(options, net.model()).ok());
   CHECK(net.model().metadata_props_size() == 1);
   CHECK(net.model().metadata_props(0).value().find("bcr_col-8x") != std::string::npos);
+}
+
+TEST_CASE("a FLOPs rate is met by pruning the selected layers at one rate") {
+  // Multiply-adds: conv1 16*3*9*144 = 62208, conv2 16*16*9*36 = 82944, conv3 32*16*36 = 18432; together 163584.
+  onnx::ModelProto model = test::SmallClassifier().model();
+  PruneOptions options;
+  options.scheme = Scheme{SchemeKind::kUnstructured, 1};
+  options.flops_rate = 2.0;
+  options.skip_first = true;
+  const auto pruned = graph::PruneModel(options, model);
+  REQUIRE_MESSAGE(pruned.ok(), std::string(pruned.status().message()));
+  const double rate = 101376.0 / (163584.0 / 2.0 - 62208.0);
+  CHECK(pruned->scheme.rate == doctest::Approx(rate).epsilon(1e-12));
+  CHECK(pruned->dense_flops == 2.0 * 163584);
+  CHECK(pruned->dense_flops / pruned->flops == doctest::Approx(2.0).epsilon(0.01));
+  REQUIRE(pruned->layers.size() == 2);
+  for (const graph::PrunedLayer& layer : pruned->layers) {
+    CHECK(static_cast<double>(layer.nnz) == doctest::Approx(static_cast<double>(layer.weights) / rate).epsilon(0.02));
+  }
+
+  graph::CompileOptions compile;
+  compile.scheme = options.scheme;
+  compile.flops_rate = 2.0;
+  const graph::Graph original = Import(test::SmallClassifier().model());
+  graph::CompileOptions stored;
+  stored.stored = true;
+  CHECK(Run(original, compile) == Run(Import(model), stored));
+}
+
+TEST_CASE("FLOPs rates at and beyond the limits") {
+  constexpr graph::ConvolutionFlops kFlops{.all = 100.0, .selected = 75.0};
+  CHECK(*graph::RateForFlops(kFlops, 1.0) == 1.0);
+  CHECK(*graph::RateForFlops(kFlops, 2.0) == doctest::Approx(3.0));
+  CHECK(*graph::RateForFlops(kFlops, 100.0 / 25.0075) == doctest::Approx(lacuna::prune::kMaxRate));
+  for (const double rate : {4.0, 0.5, -1.0, std::nan(""), HUGE_VAL}) {
+    const auto refused = graph::RateForFlops(kFlops, rate);
+    CHECK(refused.status().code() == graph::StatusCode::kInvalidArgument);
+    CHECK_MESSAGE(std::string(refused.status().message()).find("must be in [1, 3.998]") != std::string::npos,
+                  std::string(refused.status().message()));
+  }
+  const auto none = graph::RateForFlops({.all = 100.0, .selected = 0.0}, 2.0);
+  CHECK(std::string(none.status().message()).find("must be in [1, 1]") != std::string::npos);
 }
 
 TEST_CASE("what cannot be pruned") {

@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -111,6 +113,109 @@ TEST_CASE("every scheme, asked for and stored, agrees with the reference") {
   }
 }
 
+TEST_CASE("a FLOPs rate of all convolutions") {
+  const Folder folder;
+  const Outcome pruned =
+      Execute(kPrune + " " + folder.In() + " " + folder.Out() + " --scheme unstructured --flops-rate 2 --skip-first");
+  CAPTURE(pruned.text);
+  CHECK(pruned.code == 0);
+  CHECK(pruned.text.find("unstructured-5.17") != std::string::npos);
+  CHECK(pruned.text.find("0.0003272 GFLOPs kept (2.00x)") != std::string::npos);
+  CheckOutcome(kRun + " " + folder.In() + " --scheme unstructured --flops-rate 2 --repeat 1", 0, "(2.00x fewer)");
+  // The usual layers of a network are pruned even if a rate of one's own is given, others if they are named.
+  const Outcome usual = Execute(kRun + " s3d --scheme punched --flops-rate usual --repeat 1");
+  CAPTURE(usual.text);
+  CHECK(usual.code == 0);
+  for (const char* words : {"(2.10x fewer)", "punched-3.49", " clips per second", " frames per second"}) {
+    CHECK(usual.text.find(words) != std::string::npos);
+  }
+  CheckOutcome(kRun + " s3d --scheme punched --flops-rate 2.1 --repeat 1", 0, "punched-3.49");
+  CheckOutcome(kRun + " s3d --scheme punched --flops-rate 1.2 --layers '^mixed' --repeat 1", 0, "(1.20x fewer)");
+  CheckOutcome(kRun + " " + folder.In() + " --repeat 1", 0, " images per second");
+
+  CheckOutcome(kRun + " c3d --scheme punched --flops-rate 20", 1, "flops rate is 20, must be in [1, 15.833]");
+  CheckOutcome(kRun + " c3d --scheme punched --flops-rate 0.5", 1, "flops rate is 0.5, must be in [1,");
+  CheckOutcome(kRun + " c3d --scheme punched --flops-rate nan", 1, "flops rate is nan, must be in [1,");
+  CheckOutcome(kRun + " c3d --scheme punched --flops-rate 3x", 1, "--flops-rate is '3x', must be a number or usual");
+  CheckOutcome(kRun + " c3d --scheme punched --rate 8 --flops-rate 3", 1, "must be absent with --rate");
+  CheckOutcome(kRun + " c3d --flops-rate 3", 1, "must be absent with --scheme dense");
+  CheckOutcome(kRun + " vgg16 --scheme punched --flops-rate usual", 1, "'vgg16' has no usual rate");
+  CheckOutcome(kPrune + " " + folder.In() + " " + folder.Out() + " --scheme punched --rate 2 --flops-rate 2", 2,
+               "--flops-rate");
+}
+
+// Writes 16 frames of 20 x 30 pixels that `shade` gives the grey value of.
+template <class Shade>
+void WriteFrames(const fs::path& folder, const Shade& shade) {
+  fs::create_directories(folder);
+  for (int frame = 0; frame < 16; ++frame) {
+    std::ofstream file(folder / ("frame" + std::to_string(frame) + ".ppm"), std::ios::binary);
+    file << "P6\n30 20\n255\n";
+    for (int y = 0; y < 20; ++y) {
+      for (int x = 0; x < 30; ++x) {
+        for (int channel = 0; channel < 3; ++channel) file.put(static_cast<char>(shade(frame, y, x)));
+      }
+    }
+  }
+}
+
+// The line of a run's text that begins with "largest outputs".
+std::string LargestOutputs(const Outcome& outcome) {
+  const size_t begin = outcome.text.find("largest outputs: ");
+  REQUIRE_MESSAGE(begin != std::string::npos, outcome.text);
+  return outcome.text.substr(begin, outcome.text.find('\n', begin) - begin);
+}
+
+TEST_CASE("a clip as input") {
+  const Folder folder;
+  const fs::path moving = folder.path / "moving", still = folder.path / "still";
+  WriteFrames(moving, [](int frame, int y, int x) { return (8 * frame + 5 * y + 3 * x) % 256; });
+  WriteFrames(still, [](int, int y, int x) { return (5 * y + 3 * x) % 256; });
+  const std::string run = kRun + " s3d --repeat 1 --input ";
+  const Outcome first = Execute(run + moving.string());
+  CHECK(first.code == 0);
+  const std::string largest = LargestOutputs(first);
+  CHECK(std::count(largest.begin(), largest.end(), '(') == 5);
+  CHECK(LargestOutputs(Execute(run + moving.string())) == largest);
+  CHECK(LargestOutputs(Execute(run + moving.string() + " --batch 2")) == largest);
+  CHECK(LargestOutputs(Execute(run + still.string())) != largest);
+  CHECK(Execute(kRun + " s3d --repeat 1").text.find("largest outputs") == std::string::npos);
+
+  CheckOutcome(run + "/nonexistent", 1, "/nonexistent");
+  fs::remove(moving / "frame3.ppm");
+  CheckOutcome(run + moving.string(), 1, "15");
+  CheckOutcome(kRun + " vgg16 --input " + still.string(), 1, "'vgg16' takes no clips");
+}
+
+// A sanitizer's shadow and quarantine count as resident.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kMeasuresMemory = false;
+#else
+constexpr bool kMeasuresMemory = true;
+#endif
+
+TEST_CASE("C3D runs in its activations, its packed weights and 64 MiB: dense weights go when they are packed") {
+  if (!kMeasuresMemory) return;
+  const Folder folder;
+  const std::string json = (folder.path / "run.json").string();
+  for (const char* options : {" --scheme punched --flops-rate usual", ""}) {
+    CAPTURE(options);
+    REQUIRE(Execute(kRun + " c3d --repeat 1 --json " + json + options).code == 0);
+    const auto report = nlohmann::json::parse(Contents(json), nullptr, false);
+    const auto& memory = report["memory"];
+    const auto bytes = [&](const char* part) { return memory[part].get<int64_t>(); };
+    int64_t weight_bytes = 0;  // of the weights that are kept
+    for (const auto& layer : report["layers"]) weight_bytes += 4 * layer.value("nnz", int64_t{0});
+    CHECK(bytes("packed_weight_bytes") >= weight_bytes);
+    CHECK(bytes("activation_bytes") == report["arena_bytes"].get<int64_t>());
+    CHECK(bytes("activation_bytes") >= int64_t{64 + 3} * 16 * 112 * 112 * 4);  // conv1 and its input
+    CHECK(bytes("constant_bytes") < 1 << 20);
+    CHECK(bytes("peak_resident_bytes") > bytes("packed_weight_bytes"));
+    CHECK(bytes("peak_resident_bytes") <=
+          bytes("activation_bytes") + bytes("packed_weight_bytes") + (int64_t{64} << 20));
+  }
+}
+
 TEST_CASE("pruning in place replaces the file; a failure leaves it and nothing beside it") {
   const Folder folder;
   const std::string before = Contents(folder.In());
@@ -127,7 +232,8 @@ TEST_CASE("help names the schemes and the built-in networks") {
     CheckOutcome(kRun + " --help", 0, word);
     CheckOutcome(kPrune + " --help", 0, word);
   }
-  for (const char* network : {"vgg16", "resnet18", "resnet50", "mobilenet_v2", "yolov4_tiny"}) {
+  for (const char* network :
+       {"vgg16", "resnet18", "resnet50", "mobilenet_v2", "yolov4_tiny", "c3d", "r2plus1d", "s3d"}) {
     CheckOutcome(kRun + " --help", 0, network);
   }
 }

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include "graph/layer_selection.h"
@@ -15,27 +16,28 @@ struct Arguments {
   std::string input;
   std::string output;
   std::string scheme;
-  double rate = 0.0;
+  std::optional<double> rate;
   graph::PruneOptions prune;
 };
 
 graph::Status Prune(Arguments& arguments) {
-  LACUNA_ASSIGN_OR_RETURN(scheme, lacuna::prune::MakeScheme(arguments.scheme, arguments.rate));
+  LACUNA_ASSIGN_OR_RETURN(scheme, lacuna::prune::MakeScheme(arguments.scheme, arguments.rate.value_or(1.0)));
   arguments.prune.scheme = scheme;
-  LACUNA_ASSIGN_OR_RETURN(bytes, graph::ReadFile(arguments.input));
-  LACUNA_ASSIGN_OR_RETURN(model, graph::ParseModel(bytes, arguments.input));
-  LACUNA_ASSIGN_OR_RETURN(layers, graph::PruneModel(arguments.prune, model));
+  LACUNA_ASSIGN_OR_RETURN(model, graph::ReadModel(arguments.input));
+  LACUNA_ASSIGN_OR_RETURN(pruned, graph::PruneModel(arguments.prune, model));
   LACUNA_RETURN_IF_ERROR(graph::WriteModel(model, arguments.output));
   int64_t weights = 0, nnz = 0;
-  for (const graph::PrunedLayer& layer : layers) {
+  for (const graph::PrunedLayer& layer : pruned.layers) {
     std::printf("%-32s %-32s %10lld of %10lld weights kept\n", layer.name.c_str(), layer.initializer.c_str(),
                 static_cast<long long>(layer.nnz), static_cast<long long>(layer.weights));
     weights += layer.weights;
     nnz += layer.nnz;
   }
-  std::printf("%s: %zu layers, %lld of %lld weights kept (%.2fx)\n", scheme.Name().c_str(), layers.size(),
+  std::printf("%s: %zu layers, %lld of %lld weights kept (%.2fx)\n", pruned.scheme.Name().c_str(), pruned.layers.size(),
               static_cast<long long>(nnz), static_cast<long long>(weights),
               static_cast<double>(weights) / static_cast<double>(nnz));
+  std::printf("FLOPs of all convolutions: %.4g of %.4g GFLOPs kept (%.2fx)\n", pruned.flops * 1e-9,
+              pruned.dense_flops * 1e-9, pruned.dense_flops / pruned.flops);
   return graph::Status();
 }
 
@@ -50,7 +52,11 @@ int main(int argc, char** argv) {
   app.add_option("output", arguments.output, "ONNX model to write; replaced as a whole if it exists")->required();
   app.add_option("--scheme", arguments.scheme, "how weights are pruned. " + std::string(graph::kSchemeHelp))
       ->required();
-  app.add_option("--rate", arguments.rate, "dense weights / kept weights, 1 to 10000")->required();
+  auto* rate = app.add_option_group("rate")->require_option(1);
+  rate->add_option("--rate", arguments.rate, "dense weights / kept weights, 1 to 10000");
+  rate->add_option("--flops-rate", arguments.prune.flops_rate,
+                   "prune the layers at the one rate that makes the FLOPs of all convolutions together this many times "
+                   "fewer");
   app.add_option("--layers", arguments.prune.layers,
                  "regular expression searched in node and weight names (Conv, Gemm, MatMul); default: every Conv, "
                  "depthwise ones only under unstructured, pattern and connectivity");

@@ -2,16 +2,24 @@
 
 #include <CLI/CLI.hpp>
 
+#include <cstdlib>  // defines __GLIBC__ where it is so
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <cstdio>
 #include <fstream>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "graph/builtin.h"
 #include "graph/executor.h"
 #include "graph/layer_selection.h"
 #include "graph/onnx_import.h"
 #include "graph/target.h"
+#include "tools/clip_input.h"
 #include "tools/report.h"
 
 namespace {
@@ -27,6 +35,7 @@ struct Arguments {
   std::string model;
   std::string scheme = "dense";
   std::optional<double> rate;
+  std::string flops_rate;
   std::string layers;
   bool prune_first = false;
   size_t threads = 1;
@@ -36,13 +45,45 @@ struct Arguments {
   bool explain = false;
   std::string compare;
   std::string json;
+  std::string input;
 };
+
+// A FLOPs rate prunes the network's usual layers if it has any and --layers names none.
+Status SetFlopsRate(const Arguments& arguments, CompileOptions& options) {
+  if (arguments.rate.has_value() || arguments.scheme == "stored" || arguments.scheme == "dense") {
+    return Status::InvalidArgument("--flops-rate is %s, must be absent with %s", arguments.flops_rate.c_str(),
+                                   arguments.rate.has_value() ? "--rate" : ("--scheme " + arguments.scheme).c_str());
+  }
+  const auto usual = graph::UsualPruningOf(arguments.model);
+  if (arguments.flops_rate == "usual") {
+    if (!usual.has_value()) {
+      return Status::InvalidArgument("--flops-rate is usual, but '%s' has no usual rate, must be a number",
+                                     arguments.model.c_str());
+    }
+    options.flops_rate = usual->flops_rate;
+  } else {
+    char* end = nullptr;
+    options.flops_rate = std::strtod(arguments.flops_rate.c_str(), &end);
+    if (end == arguments.flops_rate.c_str() || *end != '\0') {
+      return Status::InvalidArgument("--flops-rate is '%s', must be a number or usual", arguments.flops_rate.c_str());
+    }
+  }
+  if (usual.has_value() && options.layers.empty()) options.layers = usual->layers;
+  LACUNA_ASSIGN_OR_RETURN(scheme, lacuna::prune::MakeScheme(arguments.scheme, 1.0));
+  options.scheme = scheme;
+  return Status();
+}
 
 Result<CompileOptions> OptionsOf(const Arguments& arguments) {
   CompileOptions options;
   options.layers = arguments.layers;
   options.prune_first = arguments.prune_first;
   options.threads = arguments.threads;
+  options.keep_weights = arguments.verify;
+  if (!arguments.flops_rate.empty()) {
+    LACUNA_RETURN_IF_ERROR(SetFlopsRate(arguments, options));
+    return options;
+  }
   if (arguments.scheme == "stored") {
     if (arguments.rate.has_value()) {
       return Status::InvalidArgument("--rate is %g, must be absent with --scheme stored", *arguments.rate);
@@ -64,7 +105,8 @@ Result<Graph> Load(const Arguments& arguments) {
   return graph::ImportOnnxFile(arguments.model, options);
 }
 
-void FillInputs(Network& network) {
+void FillInputs(const std::vector<float>& clip, Network& network) {
+  if (!clip.empty()) return tools::SetInputClip(clip, network);
   for (size_t i = 0; i < network.input_count(); ++i) graph::FillGaussian(network.input(i), 1.0f, 1000 + i);
 }
 
@@ -91,8 +133,16 @@ Status WriteJson(const report::Report& report, const std::string& path) {
 Status Run(const Arguments& arguments) {
   LACUNA_ASSIGN_OR_RETURN(options, OptionsOf(arguments));
   LACUNA_ASSIGN_OR_RETURN(model, Load(arguments));
-  LACUNA_ASSIGN_OR_RETURN(network, Network::Compile(model, options));
-  FillInputs(network);
+  std::vector<float> clip;
+  if (!arguments.input.empty()) {
+    LACUNA_ASSIGN_OR_RETURN(read, tools::ReadInputClip(arguments.input, arguments.model, model));
+    clip = std::move(read);
+  }
+  auto compiled = arguments.compare.empty() ? Network::Compile(std::move(model), options)
+                                            : Network::Compile(model, options);  // compiled once more below
+  if (!compiled.ok()) return compiled.status();
+  Network network = *std::move(compiled);
+  FillInputs(clip, network);
   if (arguments.explain) {
     for (const graph::LayerInfo& layer : network.layers()) {
       if (layer.weights != nullptr) std::printf("%s: %s\n", layer.name.c_str(), layer.weights->explanation.c_str());
@@ -109,10 +159,10 @@ Status Run(const Arguments& arguments) {
   std::vector<Network*> networks = {&network};
   std::optional<Network> dense;
   if (!arguments.compare.empty()) {
-    auto compiled = Network::Compile(model, CompileOptions{.threads = arguments.threads});
-    if (!compiled.ok()) return compiled.status();
-    dense = *std::move(compiled);
-    FillInputs(*dense);
+    auto compared = Network::Compile(model, CompileOptions{.threads = arguments.threads});
+    if (!compared.ok()) return compared.status();
+    dense = *std::move(compared);
+    FillInputs(clip, *dense);
     report.dense = &*dense;
     networks.push_back(&*dense);
   }
@@ -120,14 +170,19 @@ Status Run(const Arguments& arguments) {
   report.timing = timings[0];
   if (dense.has_value()) report.dense_timing = timings[1];
   report::PrintTable(report);
+  if (!clip.empty()) tools::PrintLargestOutputs(network);
   return arguments.json.empty() ? Status() : WriteJson(report, arguments.json);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+#ifdef __GLIBC__
+  // Else the C library comes to serve ever larger requests from the heap, where freed weights of a layer stay resident.
+  mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+#endif
   Arguments arguments;
-  CLI::App app("Runs a network layer by layer on random input, prints the time of each layer.");
+  CLI::App app("Runs a network layer by layer on a clip or random input, prints the time of each layer.");
   app.add_option("model", arguments.model, "ONNX file, or a built-in network: " + graph::BuiltinNetworkNames())
       ->required();
   app.add_option(
@@ -137,6 +192,10 @@ int main(int argc, char** argv) {
              std::string(graph::kSchemeHelp))
       ->capture_default_str();
   app.add_option("--rate", arguments.rate, "dense weights / kept weights, 1 to 10000");
+  app.add_option("--flops-rate", arguments.flops_rate,
+                 "prune the layers at the one rate that makes the FLOPs of all convolutions together this many times "
+                 "fewer; the layers are those usual for the network if it has any and --layers names none. usual: its "
+                 "usual rate (c3d 3.6, r2plus1d 3.2, s3d 2.1)");
   app.add_option("--layers", arguments.layers,
                  "prune the layers whose node or weight name matches this regular expression (Conv, Gemm, MatMul); "
                  "default: every Conv, depthwise ones only under unstructured, pattern and connectivity");
@@ -145,11 +204,14 @@ int main(int argc, char** argv) {
   app.add_option("--repeat", arguments.repeat, "runs to take medians of")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000000));
-  app.add_option("--batch", arguments.batch, "images per run, where the model leaves it open")
+  app.add_option("--batch", arguments.batch, "images or clips per run, where the model leaves it open")
       ->capture_default_str()
       ->check(CLI::Range(1, 65536));
   app.add_flag("--verify", arguments.verify, "compare every layer with the reference in double precision (slow)");
   app.add_flag("--explain", arguments.explain, "print why each layer runs as it does");
+  app.add_option("--input", arguments.input,
+                 "a clip for a video network instead of random input: a folder of images, or a video; the largest "
+                 "outputs are printed");
   app.add_option("--compare", arguments.compare, "dense: run the dense network too, in turn")
       ->check(CLI::IsMember({"dense"}));
   app.add_option("--json", arguments.json, "file to write the layers and totals to");

@@ -1,5 +1,7 @@
 #include "tools/report.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -39,6 +41,7 @@ graph::Status RunOnce(Network& network, Samples* samples) {
 // Sums over the layers that `selects` names.
 struct Sum {
   int64_t weights = 0, nnz = 0;
+  double dense_flops = 0.0, flops = 0.0;  // of dense weights, of those that are kept
   double ms = 0.0, dense_ms = 0.0;
 };
 
@@ -51,6 +54,9 @@ Sum SumOver(const Report& report, const Selects& selects) {
     if (layer.weights != nullptr) {
       sum.weights += layer.weights->weights;
       sum.nnz += layer.weights->nnz;
+      sum.dense_flops += layer.weights->dense_flops;
+      sum.flops += layer.weights->dense_flops * static_cast<double>(layer.weights->nnz) /
+                   static_cast<double>(layer.weights->weights);
     }
     sum.ms += report.timing.layer_ms[i];
     if (report.dense != nullptr) sum.dense_ms += report.dense_timing.layer_ms[i];
@@ -62,7 +68,7 @@ bool IsConvolution(const LayerInfo& layer) { return layer.op == "Conv"; }
 
 void PrintRow(const Report& report, const std::string& name, const std::string& shape, const std::string& scheme,
               int64_t nnz, double dense_ms, double ms) {
-  std::printf("%-24.24s %-30s %-14s %10lld", name.c_str(), shape.c_str(), scheme.c_str(), static_cast<long long>(nnz));
+  std::printf("%-24.24s %-30s %-18s %10lld", name.c_str(), shape.c_str(), scheme.c_str(), static_cast<long long>(nnz));
   if (report.dense == nullptr) {
     std::printf(" %10.3f\n", ms);
   } else {
@@ -72,8 +78,47 @@ void PrintRow(const Report& report, const std::string& name, const std::string& 
 
 std::string ShapeText(const LayerInfo& layer) {
   if (layer.weights == nullptr) return graph::ToString(layer.input);
-  if (layer.input.size() != 4) return layer.weights->geometry;
-  return layer.weights->geometry + " " + std::to_string(layer.input[2]) + "x" + std::to_string(layer.input[3]);
+  std::string text = layer.weights->geometry;
+  for (size_t axis = 2; axis < layer.input.size(); ++axis) {  // spatial
+    text += (axis == 2 ? " " : "x") + std::to_string(layer.input[axis]);
+  }
+  return text;
+}
+
+// What goes through a network in a second. Inputs of five axes are clips, of four images.
+struct Throughput {
+  const char* items = "inputs";
+  double items_per_second = 0.0;
+  double frames_per_second = 0.0;  // of clips
+};
+
+Throughput ThroughputOf(const Network& network, double run_ms) {
+  if (network.input_count() == 0 || network.input_info(0).shape.empty() || run_ms <= 0.0) return {};
+  const graph::Shape& shape = network.input_info(0).shape;
+  Throughput throughput;
+  throughput.items_per_second = static_cast<double>(shape[0]) * 1e3 / run_ms;
+  if (shape.size() == 4) throughput.items = "images";
+  if (shape.size() == 5) {
+    throughput.items = "clips";
+    throughput.frames_per_second = throughput.items_per_second * static_cast<double>(shape[2]);
+  }
+  return throughput;
+}
+
+void PrintThroughput(const Network& network, double run_ms) {
+  const Throughput throughput = ThroughputOf(network, run_ms);
+  std::printf("%.2f %s per second", throughput.items_per_second, throughput.items);
+  if (throughput.frames_per_second > 0.0) std::printf(", %.1f frames per second", throughput.frames_per_second);
+}
+
+void PrintMemory(const char* name, const Network& network) {
+  const graph::MemoryUse use = network.memory();
+  const auto megabytes = [](size_t bytes) { return static_cast<double>(bytes) * 1e-6; };
+  std::printf(
+      "memory of the %s: activations %.1f MB, packed weights %.1f MB, their offsets %.1f MB, workspace %.1f MB, "
+      "constants %.1f MB\n",
+      name, megabytes(use.activations), megabytes(use.packed_weights), megabytes(use.offsets), megabytes(use.workspace),
+      megabytes(use.constants));
 }
 
 nlohmann::ordered_json LayerToJson(const Report& report, size_t i) {
@@ -111,6 +156,16 @@ graph::Result<std::vector<Timing>> Measure(const std::vector<Network*>& networks
   return timings;
 }
 
+size_t PeakResidentBytes() {
+  rusage usage{};
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+#ifdef __APPLE__
+  return static_cast<size_t>(usage.ru_maxrss);
+#else
+  return static_cast<size_t>(usage.ru_maxrss) * 1024;
+#endif
+}
+
 double ConvolutionMs(const Network& network, const Timing& timing) {
   double sum = 0.0;
   for (size_t i = 0; i < network.layers().size(); ++i) {
@@ -122,7 +177,7 @@ double ConvolutionMs(const Network& network, const Timing& timing) {
 void PrintTable(const Report& report) {
   std::printf("%s, %s, %zu thread(s), medians of %d runs, arena %.1f MB\n", report.model.c_str(), report.target.c_str(),
               report.threads, report.repeat, static_cast<double>(report.network->arena_bytes()) * 1e-6);
-  std::printf("%-24s %-30s %-14s %10s", "layer", "shape", "scheme", "nnz");
+  std::printf("%-24s %-30s %-18s %10s", "layer", "shape", "scheme", "nnz");
   std::printf(report.dense == nullptr ? " %10s\n" : " %10s %10s %9s\n", report.dense == nullptr ? "ms" : "ms dense",
               "ms sparse", "speed-up");
   for (size_t i = 0; i < report.network->layers().size(); ++i) {
@@ -136,6 +191,17 @@ void PrintTable(const Report& report) {
   PrintRow(report, "sum of convolutions", "", "", stack.nnz, stack.dense_ms, stack.ms);
   PrintRow(report, "sum of all layers", "", "", all.nnz, all.dense_ms, all.ms);
   PrintRow(report, "whole run", "", "", all.nnz, report.dense_timing.total_ms, report.timing.total_ms);
+  std::printf("FLOPs of the convolutions: %.4g of %.4g GFLOPs (%.2fx fewer)\n", stack.flops * 1e-9,
+              stack.dense_flops * 1e-9, stack.flops > 0.0 ? stack.dense_flops / stack.flops : 1.0);
+  PrintThroughput(*report.network, report.timing.total_ms);
+  if (report.dense != nullptr) {
+    std::printf("; dense ");
+    PrintThroughput(*report.dense, report.dense_timing.total_ms);
+  }
+  std::printf("\n");
+  PrintMemory("network", *report.network);
+  if (report.dense != nullptr) PrintMemory("dense network", *report.dense);
+  std::printf("peak resident set of the process: %.1f MB\n", static_cast<double>(PeakResidentBytes()) * 1e-6);
 }
 
 nlohmann::ordered_json ToJson(const Report& report) {
@@ -149,8 +215,19 @@ nlohmann::ordered_json ToJson(const Report& report) {
   for (size_t i = 0; i < report.network->layers().size(); ++i) json["layers"].push_back(LayerToJson(report, i));
   const Sum stack = SumOver(report, IsConvolution);
   const Sum all = SumOver(report, [](const LayerInfo&) { return true; });
-  json["convolutions"] = {{"weights", stack.weights}, {"nnz", stack.nnz}, {"ms", stack.ms}};
+  json["convolutions"] = {{"weights", stack.weights},
+                          {"nnz", stack.nnz},
+                          {"dense_flops", stack.dense_flops},
+                          {"flops", stack.flops},
+                          {"ms", stack.ms}};
   json["total"] = {{"weights", all.weights}, {"nnz", all.nnz}, {"ms", all.ms}, {"run_ms", report.timing.total_ms}};
+  const Throughput throughput = ThroughputOf(*report.network, report.timing.total_ms);
+  json["throughput"] = {{std::string(throughput.items) + "_per_second", throughput.items_per_second}};
+  if (throughput.frames_per_second > 0.0) json["throughput"]["frames_per_second"] = throughput.frames_per_second;
+  const graph::MemoryUse use = report.network->memory();
+  json["memory"] = {{"activation_bytes", use.activations}, {"packed_weight_bytes", use.packed_weights},
+                    {"offset_bytes", use.offsets},         {"workspace_bytes", use.workspace},
+                    {"constant_bytes", use.constants},     {"peak_resident_bytes", PeakResidentBytes()}};
   if (report.dense != nullptr) {
     json["convolutions"]["dense_ms"] = stack.dense_ms;
     json["total"]["dense_ms"] = all.dense_ms;

@@ -21,6 +21,9 @@ struct Timing {
 // Runs the networks in turn `repeat` times after one run to warm up, so that what slows the machine slows both.
 graph::Result<std::vector<Timing>> Measure(const std::vector<graph::Network*>& networks, int repeat);
 
+// The largest resident set that the process has had, in bytes; 0 if the system does not tell.
+size_t PeakResidentBytes();
+
 // The sum over all convolutions.
 double ConvolutionMs(const graph::Network& network, const Timing& timing);
 
