@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -139,22 +140,34 @@ class LacunaEngine : public Engine {
 };
 
 // Policies that change one decision of the default one, to show what it is worth.
-template <bool kPattern>
-struct SelectKernel {
+enum class Algorithm : uint8_t { kPanel, kPattern, kWinograd };
+
+constexpr Algorithm AlgorithmOf(std::string_view candidate) {
+  if (candidate == "pattern") return Algorithm::kPattern;
+  return candidate.substr(0, 8) == "winograd" ? Algorithm::kWinograd : Algorithm::kPanel;
+}
+
+// The best of one kind; refused where there is none.
+template <Algorithm kAlgorithm>
+struct SelectAlgorithm {
   static size_t Choose(std::span<const Candidate> candidates) {
     size_t best = candidates.size();
     for (size_t i = 0; i < candidates.size(); ++i) {
-      if ((std::string_view(candidates[i].name) == "pattern") != kPattern) continue;
+      if (AlgorithmOf(candidates[i].name) != kAlgorithm) continue;
       if (best == candidates.size() || candidates[i].predicted < candidates[best].predicted) best = i;
     }
     return best;
   }
 };
 struct PatternPolicy : DefaultPolicy {
-  using Select = SelectKernel<true>;
+  using Select = SelectAlgorithm<Algorithm::kPattern>;
 };
 struct PanelPolicy : DefaultPolicy {
-  using Select = SelectKernel<false>;
+  using Select = SelectAlgorithm<Algorithm::kPanel>;
+};
+// With Winograd forms fractions of peak are of what a direct convolution would have had to do.
+struct WinogradOnlyPolicy : WinogradPolicy {
+  using Select = SelectAlgorithm<Algorithm::kWinograd>;
 };
 struct KeepPolicy : DefaultPolicy {
   using Reorder = KeepOrder;
@@ -162,6 +175,16 @@ struct KeepPolicy : DefaultPolicy {
 struct ReorderPolicy : DefaultPolicy {
   using Reorder = GroupSimilarRows;
 };
+
+bool HasWinogradForm(const Problem& problem) {
+  const ConvShape<3>& shape = problem.shape;
+  bool any = false;
+  for (size_t a = 0; a < 3; ++a) {
+    if (shape.stride[a] != 1 || shape.dilation[a] != 1 || (shape.kernel[a] != 1 && shape.kernel[a] != 3)) return false;
+    any = any || shape.kernel[a] == 3;
+  }
+  return any;
+}
 
 // Engine `lacuna`, with more threads if asked for, and the variants asked for.
 template <class Operation>
@@ -186,6 +209,13 @@ std::vector<EngineInfo> EnginesOf(EngineInfo info, const Options& options) {
   add("panel", "lacuna_panel", &LacunaEngine<Operation, PanelPolicy>::Make, false);
   add("keep", "lacuna_keep", &LacunaEngine<Operation, KeepPolicy>::Make, false);
   add("reorder", "lacuna_reorder", &LacunaEngine<Operation, ReorderPolicy>::Make, false);
+  add("winograd", "lacuna_winograd", &LacunaEngine<Operation, WinogradOnlyPolicy>::Make, false);
+  add("auto", "lacuna_auto", &LacunaEngine<Operation, WinogradPolicy>::Make, false);
+  for (EngineInfo& engine : engines) {
+    const std::string_view name = engine.name;
+    engine.winograd = name == "lacuna_winograd" || name == "lacuna_auto";
+    if (name == "lacuna_winograd") engine.supports = &HasWinogradForm;
+  }
   add("nhwc", "lacuna_nhwc", &LacunaEngine<Operation>::Make, true);
   add("planar", "lacuna_planar", &LacunaEngine<Operation>::MakePlanar, false);
   return engines;

@@ -38,7 +38,7 @@ EnginePointer LayerRun::MakeVerified(const Entry& entry, const Workload& workloa
   (*engine)->Run();
   output.assign(static_cast<size_t>(problem.shape.output_elements()), 0.0f);
   (*engine)->CopyOutput(output);
-  if (const Status status = Verify(problem, output); !status.ok()) {
+  if (const Status status = Verify(problem, entry.engine.winograd, output); !status.ok()) {
     measurement.error = status.message();
     return nullptr;
   }

@@ -13,7 +13,7 @@ struct Options {
   int threads = 1;
   std::vector<std::string> schemes;   // empty: the program's own list
   std::vector<std::string> peers;     // empty: all
-  std::vector<std::string> variants;  // of lacuna: pattern, panel, keep, reorder, nhwc, planar
+  std::vector<std::string> variants;  // of lacuna: pattern, panel, winograd, auto, keep, reorder, nhwc, planar
   std::string network_scheme;         // of networks pruned as a whole; empty: punched, if anything else asks for them
   double flops_rate = 0.0;            // of networks pruned as a whole; 0: the network's own
   double seconds = 2.0;               // time budget of a layer, all its engines together

@@ -409,8 +409,11 @@ void PrintDetails(const LayerRuns& runs) {
 int PrintFaults(const LayerRuns& runs, RunContext& context, bool check_peak) {
   // Timer noise. More than that above the peak means that the clock, the FLOP count or the output is wrong.
   constexpr double kTolerance = 1.02;
-  // Of all tile sizes in use F(6x6, 3x3) multiplies least: 64 times for 36 outputs of 9 taps.
-  constexpr double kWinogradReduction = 36.0 * 9.0 / 64.0;
+  // Of all tile sizes in use F(6x6, 3x3) multiplies least: 64 times for 36 outputs of 9 taps; in 3-D F(4x4x4, 3x3x3),
+  // 216 times for 64 outputs of 27 taps.
+  const auto winograd_reduction = [](const Layer& layer) {
+    return layer.kernel[0] > 1 ? 64.0 * 27.0 / 216.0 : 36.0 * 9.0 / 64.0;
+  };
   int faults = 0;
   ForEachEntry(runs, [&](const LayerRun& run, const Entry& entry, const Measurement& measurement) {
     const std::string name = run.NameOf(entry);
@@ -425,7 +428,7 @@ int PrintFaults(const LayerRuns& runs, RunContext& context, bool check_peak) {
       ++faults;
     }
     if (!check_peak) return;
-    const double flops = measurement.necessary_flops / (entry.engine.winograd ? kWinogradReduction : 1.0);
+    const double flops = measurement.necessary_flops / (entry.engine.winograd ? winograd_reduction(run.layer()) : 1.0);
     const double peak = context.sampler.PeakFlops(entry.engine.threads);
     if (flops / measurement.seconds <= kTolerance * peak) return;
     std::fprintf(stderr, "VOID %s: %.1f GFLOP/s of arithmetic, the measured peak is %.1f\n", name.c_str(),

@@ -40,8 +40,9 @@ struct Workload {
 Result<Workload> MakeWorkload(const ConvShape<3>& shape, std::span<const std::string> schemes);
 
 // Ok if `output` (planar) is the convolution of the problem within the bound gamma_n * sum |w| |x| of n = 4 K + 64
-// roundings, loose enough for Winograd, over all pixels of a few output channels.
-Status Verify(const Problem& problem, std::span<const float> output);
+// roundings, over all pixels of a few output channels. In a Winograd form an output's error depends on all inputs of
+// its tile: four times the largest such bound of the channel is allowed.
+Status Verify(const Problem& problem, bool winograd, std::span<const float> output);
 
 // Multiply-adds that meet an input and not padding, over all multiply-adds.
 double FractionInside(const ConvShape<3>& shape);

@@ -1,4 +1,5 @@
-// lacuna: sparse neural-network inference kernels for CPUs. The one public header, with run-time SIMD dispatch.
+// lacuna: sparse neural-network inference kernels for CPUs. The one public header, with run-time SIMD dispatch; all but
+// the mapping of schemes to the layers of a network (prune/mapping_search.h), which runs no kernel.
 //
 // Include it before hwy/highway.h, or, in a translation unit that compiles code of its own per SIMD target, after
 // hwy/foreach_target.h. The first lines have no include guard because such a unit must see them once per target.
@@ -37,6 +38,7 @@
 #include "lacuna/op/gemm.h"
 #include "lacuna/op/packed_blob.h"
 #include "lacuna/pack/packed_weights.h"
+#include "lacuna/policy/choices.h"
 #include "lacuna/policy/policy.h"
 #include "lacuna/prune/bcr.h"
 #include "lacuna/prune/block.h"

@@ -208,7 +208,7 @@ int64_t SharedWithPrevious(const PatternWeights<float>& weights) {
 TEST_CASE("ReorderFilters: pattern weights by length, then similarity") {
   for (const int64_t group : {1, 4}) {
     const auto pruned =
-        prune::ProjectPattern(Gaussian({.rows = 128, .columns = 8 * 9, .groups = 2}), {.taps = 9, .group = group});
+        prune::ProjectPattern(Gaussian({.rows = 256, .columns = 16 * 9, .groups = 2}), {.taps = 9, .group = group});
     REQUIRE(pruned.ok());
     const auto natural = ReorderFilters<KeepOrder>(*pruned);
     const auto by_length = ReorderFilters<FilterKernelReorder<true, false>>(*pruned);

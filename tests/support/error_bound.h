@@ -32,16 +32,18 @@ inline double Gamma(int64_t k) {
 //   slope * gamma_{depth + 2} * A        `depth` products summed in any order, then bias and residual
 //   + activation_roundings * u * max(1, A)   the activation's own arithmetic
 //   + u * |expected|                     reference/ rounds its result to float
+//   + slope * algorithm                  what a Winograd convolution may add
 struct ErrorBound {
   int64_t depth = 0;                // K: products in a sum, at most
   double epilogue_magnitude = 0.0;  // |bias| + |residual|, at most
   double slope = 1.0;               // of the activation, at most
   double activation_roundings = 0.0;
+  double algorithm = 0.0;
 
   double operator()(double expected, double magnitude) const {
     const double total = magnitude + epilogue_magnitude;
     return slope * Gamma(depth + 2) * total + activation_roundings * kUnitRoundoff * std::max(1.0, total) +
-           kUnitRoundoff * std::abs(expected);
+           kUnitRoundoff * std::abs(expected) + slope * algorithm;
   }
 };
 

@@ -171,6 +171,9 @@ class ConvLayer {
   }
   BcrWeights<float> bcr(const BlockShape& block = {8, 16}) const { return BcrOf(dense(), block); }
 
+  // Lets outputs differ by that much more than a direct convolution's may; 0 if they must still be exact.
+  void Allow(double difference) { expected_.bound.algorithm = difference; }
+
   template <Executor E = const SerialExecutor>
   std::vector<float> Run(const Convolution<kRank>& plan, const RunOptions& run = {},
                          E&& executor = SerialExecutor{}) const {

@@ -1,21 +1,43 @@
 #include "tests/support/plans.h"
 
 #include <cstddef>
+#include <cstring>
 #include <span>
 
 namespace lacuna::test {
 namespace {
 
-// Chooses the tile that the calling test asked for.
+// Chooses the tile or algorithm that the calling test asked for.
 struct SelectAsked {
-  static thread_local int asked;
-  static size_t Choose(std::span<const Candidate>) { return static_cast<size_t>(asked); }
+  static thread_local PlanOptions asked;
+  static size_t Choose(std::span<const Candidate> candidates) {
+    if (asked.algorithm == nullptr && asked.tile == kChooseTile) return SelectByCostModel::Choose(candidates);
+    if (asked.algorithm == nullptr) return static_cast<size_t>(asked.tile);
+    size_t i = 0;
+    while (i < candidates.size() && std::strcmp(candidates[i].name, asked.algorithm) != 0) ++i;
+    return i;
+  }
 };
-thread_local int SelectAsked::asked = 0;
+thread_local PlanOptions SelectAsked::asked;
 
-struct AskedTile : DefaultPolicy {
+struct AskedTile : WinogradPolicy {
   using Select = SelectAsked;
 };
+
+// f(policy) with the policy that `options` describe.
+template <class F>
+auto WithPolicy(const PlanOptions& options, const F& f) {
+  const auto with = [&](auto policy) {
+    policy.input_tile_bytes = options.input_tile_bytes;
+    policy.winograd_weight_bytes = options.winograd_weight_bytes;
+    policy.winograd_error = options.algorithm == nullptr ? options.winograd_error : 1.0;
+    return f(policy);
+  };
+  const bool direct = options.algorithm == nullptr && options.winograd_error == 0.0;
+  if (options.tile == kChooseTile && direct) return with(DefaultPolicy());
+  SelectAsked::asked = options;
+  return with(AskedTile());
+}
 
 }  // namespace
 
@@ -29,26 +51,14 @@ const char* TileName(int tile) {
 template <int kRank, class Weights>
 Result<Convolution<kRank>> PlanConvolution(const Weights& weights, const ConvShape<kRank>& shape,
                                            const Epilogue& epilogue, const PlanOptions& options) {
-  if (options.tile == kChooseTile) {
-    return MakeConvolution<kRank>(weights, shape, epilogue,
-                                  DefaultPolicy{.input_tile_bytes = options.input_tile_bytes});
-  }
-  SelectAsked::asked = options.tile;
-  AskedTile policy;
-  policy.input_tile_bytes = options.input_tile_bytes;
-  return MakeConvolution<kRank>(weights, shape, epilogue, policy);
+  return WithPolicy(options,
+                    [&](const auto& policy) { return MakeConvolution<kRank>(weights, shape, epilogue, policy); });
 }
 
 template <class Weights>
 Result<Gemm> PlanGemm(const Weights& weights, const GemmShape& shape, const Epilogue& epilogue,
                       const PlanOptions& options) {
-  if (options.tile == kChooseTile) {
-    return MakeGemm(weights, shape, epilogue, DefaultPolicy{.input_tile_bytes = options.input_tile_bytes});
-  }
-  SelectAsked::asked = options.tile;
-  AskedTile policy;
-  policy.input_tile_bytes = options.input_tile_bytes;
-  return MakeGemm(weights, shape, epilogue, policy);
+  return WithPolicy(options, [&](const auto& policy) { return MakeGemm(weights, shape, epilogue, policy); });
 }
 
 template <class Weights>

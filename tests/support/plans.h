@@ -16,6 +16,9 @@ struct PlanOptions {
   int tile =
       kChooseTile;  // index of a register tile of the policy, PatternTileIndex(), or kChooseTile: the policy selects
   size_t input_tile_bytes = kInputTileBytes;
+  const char* algorithm = nullptr;  // name of the option to take, whatever `tile` says
+  double winograd_error = 0.0;      // most tests want sums that are exact for integers
+  size_t winograd_weight_bytes = kWinogradWeightBytes;
 };
 
 // Register tiles of the default policy on the active target: what PlanOptions::tile counts. The last one stands for the

@@ -7,6 +7,7 @@
 #include "lacuna/kernel/store-inl.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/kernel/target-inl.h"
+#include "lacuna/kernel/winograd-inl.h"
 
 #if defined(LACUNA_KERNEL_KERNELS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LACUNA_KERNEL_KERNELS_INL_H_
@@ -22,6 +23,16 @@ namespace lacuna {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+// Kernels that a policy does without are not compiled.
+template <class P>
+constexpr WinogradKernels WinogradOf() {
+  if constexpr (P::kWinograd) {
+    return {&TransformInput, &TransformOutput};
+  } else {
+    return {};
+  }
+}
+
 // The table that plans made for this target bind to.
 template <class P>
 const KernelTable& Kernels() {
@@ -31,7 +42,8 @@ const KernelTable& Kernels() {
                                     PatternKernels<typename P::template Patterns<Target>>::kKernels,
                                     &PackInput,
                                     &StoreOutput,
-                                    &RunDepthwise};
+                                    &RunDepthwise,
+                                    WinogradOf<P>()};
   return table;
 }
 

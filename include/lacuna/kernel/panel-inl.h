@@ -32,6 +32,7 @@ HWY_INLINE void AccumulateColumns(D d, uint32_t count, const float* HWY_RESTRICT
                                   const float* HWY_RESTRICT& weight, V (&acc)[kRows][kWidth]) {
   const size_t lanes = hn::Lanes(d);
   for (uint32_t i = 0; i < count; ++i) {
+    hwy::Prefetch(weight + kPrefetchWeights);
     const float* column = x + *offset;
     const float* ahead = x + offset[kPrefetchColumns];
     ++offset;
@@ -144,14 +145,16 @@ constexpr PanelFn FewKernelOf() {
 }
 
 // The widths a tile is compiled for. Every width costs a kernel of masks.size() loops: tiles with few masks have all
-// widths, the others the full one, its half and one vector.
+// widths, those with some the full one, its half and one vector, and those with very many no half: on five targets that
+// would take a second to compile.
 template <class Tile>
 constexpr std::array<int, kMaxVectors> WidthsOf() {
   std::array<int, kMaxVectors> widths{};
   size_t used = 0;
   for (int width = Tile::kVectors; width >= 1; --width) {
     const bool few_masks = Tile::kMasks.size() * static_cast<size_t>(Tile::kVectors) <= 64;
-    if (few_masks || width == Tile::kVectors || width == (Tile::kVectors + 1) / 2 || width == 1) widths[used++] = width;
+    const bool half = Tile::kMasks.size() <= 32 && width == (Tile::kVectors + 1) / 2;
+    if (few_masks || half || width == Tile::kVectors || width == 1) widths[used++] = width;
   }
   return widths;
 }

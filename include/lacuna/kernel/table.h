@@ -8,6 +8,7 @@
 #include "lacuna/pack/input_tile.h"
 #include "lacuna/policy/defaults.h"
 #include "lacuna/policy/tile.h"
+#include "lacuna/policy/winograd.h"
 
 #include <array>
 #include <cstddef>
@@ -134,6 +135,47 @@ struct DepthwiseArgs {
 };
 using DepthwiseFn = void (*)(const DepthwiseArgs& args);
 
+// The products' inputs of one channel for a block of tiles[0] x tiles[1] x tiles[2] Winograd tiles: y[p * point_stride
+// + t] = (B^T x B) at point p of tile t. x is the padded input at the block's corner; up to outputs * lanes floats
+// beyond the last one needed are read. y is written in whole vectors of tiles.
+struct WinogradInputArgs {
+  const WinogradTile* tile;
+  std::array<int64_t, 3> tiles;
+  const float* x;
+  int64_t slice, row;  // strides of x
+  float* scratch;      // ScratchFloats(lanes)
+  int64_t pitch;       // tiles of the largest block, rounded up to vectors, and one more
+  int64_t lanes;
+  float* y;
+  int64_t point_stride;
+
+  int64_t phase_pitch() const { return PhasePitch(tiles[2], lanes); }
+  static int64_t PhasePitch(int64_t width, int64_t lanes) { return (width + lanes) / lanes * lanes + lanes; }
+  static int64_t ScratchFloats(const WinogradTile& tile, int64_t width, int64_t pitch, int64_t lanes) {
+    return tile.outputs[2] * PhasePitch(width, lanes) + tile.products() * (pitch + lanes);
+  }
+};
+using WinogradInputFn = void (*)(const WinogradInputArgs& args);
+
+// The outputs of one channel: y[(od * outputs[1] + oh) * row + t * outputs[2] + ow] = bias + (A^T x A) of tile t at
+// (od, oh, ow), x laid out as in WinogradInputArgs::y. Written in whole vectors of tiles.
+struct WinogradOutputArgs {
+  const WinogradTile* tile;
+  int64_t tiles;
+  const float* x;
+  int64_t point_stride;
+  float bias;
+  float* scratch;  // [2][tile.products()] vectors
+  float* y;
+  int64_t row;
+};
+using WinogradOutputFn = void (*)(const WinogradOutputArgs& args);
+
+struct WinogradKernels {
+  WinogradInputFn input = nullptr;
+  WinogradOutputFn output = nullptr;
+};
+
 struct KernelTable {
   int64_t target;  // Highway's bit
   size_t lanes;    // floats of a vector
@@ -142,6 +184,7 @@ struct KernelTable {
   PackInputFn pack_input;
   StoreFn store;
   DepthwiseFn depthwise;
+  WinogradKernels winograd;
 };
 
 }  // namespace lacuna

@@ -13,6 +13,8 @@
 #include "lacuna/op/explain.h"
 #include "lacuna/op/pack_for.h"
 #include "lacuna/op/panel_plan.h"
+#include "lacuna/op/tile_job.h"
+#include "lacuna/op/winograd_plan.h"
 
 #include <array>
 #include <cstddef>
@@ -20,6 +22,7 @@
 #include <optional>
 #include <span>
 #include <utility>
+#include <variant>
 
 namespace lacuna {
 
@@ -52,12 +55,14 @@ class Convolution {
 
   const ConvShape<kRank>& shape() const { return shape_; }
   // Highway's bit of the SIMD target whose kernels the plan is bound to.
-  int64_t target() const { return plan_.target(); }
-  // The packed weights, to be shared with further plans.
+  int64_t target() const { return kernels_->target; }
+  // The packed weights, to be shared with further plans. Empty if the layer is in Winograd form.
   const Shared<PackedWeights<float>>& weights() const { return choice_.weights; }
 
   // Bytes that Run needs in RunArgs::workspace for an executor of that concurrency.
-  size_t WorkspaceBytes(size_t threads) const { return plan_.WorkspaceBytes(threads); }
+  size_t WorkspaceBytes(size_t threads) const {
+    return std::visit([&](const auto& plan) { return plan.WorkspaceBytes(threads); }, plan_);
+  }
 
   // y = activation(convolution(x) + bias + residual), ConvShape has the formula. Axes are (batch, channel, spatial...);
   // planar and channels-last views are served alike, but for depthwise layers: where the channel stride of x, y and
@@ -68,7 +73,7 @@ class Convolution {
     LACUNA_RETURN_IF_ERROR(CheckView("x", x, shape_.input_tensor()));
     LACUNA_RETURN_IF_ERROR(CheckView("y", y, shape_.output_tensor()));
     ActivationView<const float> residual;
-    if (plan_.epilogue().residual) {
+    if (residual_) {
       LACUNA_RETURN_IF_ERROR(CheckView("args.residual", args.residual, shape_.output_tensor()));
       residual = op::ToActivations<const float, kRank + 2>(args.residual);
     }
@@ -78,11 +83,15 @@ class Convolution {
       depthwise_->Run(from, to, residual, shape_.batch, executor);
       return Status();
     }
-    return plan_.Run(from, to, residual, shape_.batch, shape_.output(kRank - 1), args.workspace, executor);
+    if (const auto* winograd = std::get_if<WinogradPlan>(&plan_)) {
+      return winograd->Run(from, to, residual, shape_.batch, args.workspace, executor);
+    }
+    return std::get_if<PanelPlan>(&plan_)->Run(from, to, residual, shape_.batch, shape_.output(kRank - 1),
+                                               args.workspace, executor);
   }
 
   Explanation Explain() const {
-    Explanation explanation = plan_.Explain();
+    Explanation explanation = std::visit([](const auto& plan) { return plan.Explain(); }, plan_);
     choice_.AddTo(explanation);
     if (depthwise_) depthwise_->AddTo(explanation);
     return explanation;
@@ -95,27 +104,33 @@ class Convolution {
                                   const Epilogue& epilogue, const P& policy) {
     LACUNA_RETURN_IF_ERROR(shape.Validate());
     LACUNA_RETURN_IF_ERROR(epilogue.Validate(shape.out_channels));
-    PanelGeometry geometry;
     LayerGeometry layer;
+    layer.channels_per_group = shape.channels_per_group();
     for (size_t a = 0; a < kRank; ++a) {
-      TileAxis& axis = geometry.axis[3 - kRank + a];
+      TileAxis& axis = layer.axis[3 - kRank + a];
       axis.input = shape.input[a];
       axis.output = shape.output(static_cast<int>(a));
       axis.kernel = shape.kernel[a];
       axis.stride = shape.stride[a];
       axis.dilation = shape.dilation[a];
       axis.pad = shape.pad_begin[a];
-      layer.kernel[3 - kRank + a] = {axis.kernel, axis.stride, axis.dilation};
-      layer.output[3 - kRank + a] = axis.output;
     }
     LACUNA_RETURN_IF_ERROR(CheckMatrix(weights, shape));
     LACUNA_ASSIGN_OR_RETURN(choice, PackFor(kernels, weights, policy, &layer));
-    geometry.channels_per_group = shape.channels_per_group() * choice.weights->merged_groups;
-    LACUNA_ASSIGN_OR_RETURN(plan,
-                            PanelPlan::Make(kernels, choice.weights, geometry, epilogue, policy.input_tile_bytes));
-    Convolution convolution(shape, std::move(choice), std::move(plan));
+    Convolution convolution(kernels, shape, epilogue.residual);
+    if constexpr (P::kWinograd) {
+      if (choice.winograd) {
+        LACUNA_ASSIGN_OR_RETURN(plan, WinogradPlan::Make(kernels, choice.winograd, layer, epilogue));
+        convolution.plan_ = std::move(plan);
+      }
+    }
+    if (choice.weights) {
+      LACUNA_ASSIGN_OR_RETURN(plan, PanelPlan::Make(kernels, choice.weights, layer, epilogue, policy.input_tile_bytes));
+      convolution.plan_ = std::move(plan);
+    }
+    convolution.choice_ = std::move(choice);
     if (shape.in_channels == shape.groups && shape.out_channels == shape.groups && shape.groups > 1) {
-      LACUNA_ASSIGN_OR_RETURN(depthwise, DepthwisePlan::Make(kernels, weights, shape.groups, geometry, epilogue));
+      LACUNA_ASSIGN_OR_RETURN(depthwise, DepthwisePlan::Make(kernels, weights, shape.groups, layer, epilogue));
       convolution.depthwise_ = std::move(depthwise);
     }
     return convolution;
@@ -140,12 +155,14 @@ class Convolution {
     return CheckMatrix(Packed{*weights}, shape);
   }
 
-  Convolution(const ConvShape<kRank>& shape, PackedChoice choice, PanelPlan plan)
-      : shape_(shape), choice_(std::move(choice)), plan_(std::move(plan)) {}
+  Convolution(const KernelTable& kernels, const ConvShape<kRank>& shape, bool residual)
+      : kernels_(&kernels), shape_(shape), residual_(residual) {}
 
+  const KernelTable* kernels_;
   ConvShape<kRank> shape_;
+  bool residual_;
   PackedChoice choice_;
-  PanelPlan plan_;
+  std::variant<PanelPlan, WinogradPlan> plan_;
   std::optional<DepthwisePlan> depthwise_;  // of a depthwise layer: for activations with channels innermost
 };
 

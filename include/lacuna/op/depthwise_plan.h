@@ -86,7 +86,7 @@ class DepthwisePlan {
   // the axes are read. The bias is copied.
   template <class Weights>
   static Result<DepthwisePlan> Make(const KernelTable& kernels, const Weights& weights, int64_t channels,
-                                    const PanelGeometry& geometry, const Epilogue& epilogue);
+                                    const LayerGeometry& geometry, const Epilogue& epilogue);
 
   // Whether views are what this plan is for.
   static bool Takes(const ActivationView<const float>& x, const ActivationView<float>& y,
@@ -147,7 +147,7 @@ class DepthwisePlan {
 
 template <class Weights>
 Result<DepthwisePlan> DepthwisePlan::Make(const KernelTable& kernels, const Weights& weights, int64_t channels,
-                                          const PanelGeometry& geometry, const Epilogue& epilogue) {
+                                          const LayerGeometry& geometry, const Epilogue& epilogue) {
   DepthwisePlan plan;
   plan.kernels_ = &kernels;
   plan.axis_ = geometry.axis;

@@ -3,6 +3,8 @@
 #ifndef LACUNA_OP_EXPLAIN_H_
 #define LACUNA_OP_EXPLAIN_H_
 
+#include "lacuna/format/matrix_shape.h"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -15,14 +17,16 @@ namespace lacuna {
 
 struct Explanation {
   struct Option {
-    const char* name;  // of a register tile
+    const char* name;  // of a register tile, the pattern kernel or a Winograd tile
     double predicted;  // cost model, multiply-adds per output position
   };
+
+  static constexpr size_t kMaxOptions = 12;
 
   const char* algorithm = "";
   const char* channels_last = "";  // where activations with channels innermost have an algorithm of their own
   const char* tile = "";           // the register tile, rows x vectors / masks
-  std::array<Option, 8> options{};
+  std::array<Option, kMaxOptions> options{};
   size_t option_count = 0;
   int64_t target = 0;  // Highway's bit
   size_t lanes = 0;
@@ -34,6 +38,12 @@ struct Explanation {
   std::array<int64_t, 3> tiles{};        // input tiles per axis
   bool shifted_copies = false;           // one copy of the input per kernel column
   size_t input_tile_bytes = 0;
+
+  void SetMatrix(const MatrixShape& shape) {
+    rows = shape.rows;
+    columns = shape.columns;
+    groups = shape.groups;
+  }
 
   std::string ToString() const {
     char text[640];

@@ -75,16 +75,15 @@ class Gemm {
       return Status::InvalidArgument("shape.n is %lld, must be in [1, %lld]", static_cast<long long>(shape.n),
                                      static_cast<long long>(kMaxElements));
     }
-    const LayerGeometry layer{.output = {1, 1, shape.n}};
-    LACUNA_ASSIGN_OR_RETURN(choice, PackFor(kernels, weights, policy, &layer));
+    LayerGeometry geometry;
+    geometry.axis[2].input = geometry.axis[2].output = shape.n;
+    LACUNA_ASSIGN_OR_RETURN(choice, PackFor(kernels, weights, policy, &geometry));
     if (choice.weights->LayerShape().groups != 1) {
       return Status::InvalidArgument("weights have %lld groups, must have 1 for a GEMM",
                                      static_cast<long long>(choice.weights->LayerShape().groups));
     }
     LACUNA_RETURN_IF_ERROR(epilogue.Validate(choice.weights->shape.rows));
-    PanelGeometry geometry;
     geometry.channels_per_group = choice.weights->shape.columns;
-    geometry.axis[2].input = geometry.axis[2].output = shape.n;
     LACUNA_ASSIGN_OR_RETURN(plan,
                             PanelPlan::Make(kernels, choice.weights, geometry, epilogue, policy.input_tile_bytes));
     return Gemm(shape.n, std::move(choice), std::move(plan));

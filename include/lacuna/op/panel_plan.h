@@ -11,14 +11,16 @@
 #include "lacuna/core/status.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/op/explain.h"
+#include "lacuna/op/layer_geometry.h"
+#include "lacuna/op/output_rows.h"
 #include "lacuna/op/pack_for.h"
+#include "lacuna/op/tile_job.h"
 #include "lacuna/pack/input_tile.h"
 #include "lacuna/pack/packed_weights.h"
 #include "lacuna/pack/row_blocks.h"
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -29,28 +31,15 @@
 
 namespace lacuna {
 
-// The geometry of a layer with its spatial axes as (depth, height, width).
-struct PanelGeometry {
-  std::array<TileAxis, 3> axis;  // TileAxis::tile and shifted are the plan's to choose
-  int64_t channels_per_group = 0;
-};
-
-// Activations of a layer as the plan walks them. Strides count elements.
-template <class T>
-struct ActivationView {
-  T* data = nullptr;
-  int64_t batch_stride = 0, channel_stride = 0;
-  std::array<int64_t, 3> axis_stride{};
-};
-
 class PanelPlan {
  public:
+  PanelPlan() = default;  // to be assigned to
   // `weights` must have been packed for one of the tiles of `kernels`. The bias is copied.
   static Result<PanelPlan> Make(const KernelTable& kernels, Shared<PackedWeights<float>> weights,
-                                const PanelGeometry& geometry, const Epilogue& epilogue, size_t input_tile_bytes);
+                                const LayerGeometry& geometry, const Epilogue& epilogue, size_t input_tile_bytes);
 
   // Bytes of workspace for `threads` slots; any alignment will do.
-  size_t WorkspaceBytes(size_t threads) const { return threads * SliceBytes() + kAlignment; }
+  size_t WorkspaceBytes(size_t threads) const { return WorkspaceFor(threads, SliceBytes()); }
 
   // y = epilogue(W x) for `batch` images and the first `width` outputs of the innermost axis (all of them for a
   // convolution). Extents have been checked by the caller.
@@ -64,18 +53,9 @@ class PanelPlan {
     tile.axis[2].output = width;
     const bool direct_input = CanReadInPlace(x, y, residual, width);
     if (direct_input) tile = line_tile_;
-    Job job{x, y, residual, tile, batch * weights_->shape.groups * tile.tiles(), direct_input};
-    job.Split(threads, weights_->panels_per_group());
-    const size_t slots = std::min(threads, static_cast<size_t>(job.items()));
-    if (workspace.size() < WorkspaceBytes(slots)) {
-      return Status::InvalidArgument("args.workspace has %zu bytes, must have WorkspaceBytes(%zu) = %zu",
-                                     workspace.size(), slots, WorkspaceBytes(slots));
-    }
-    auto* aligned = workspace.data() + (RoundUp(reinterpret_cast<uintptr_t>(workspace.data()), kAlignment) -
-                                        reinterpret_cast<uintptr_t>(workspace.data()));
-    const auto run_slot = [&](size_t slot) { RunSlot(job, aligned + slot * SliceBytes()); };
-    executor.parallel_for(slots, run_slot);
-    return Status();
+    Job job(tile, direct_input, x, y, residual, batch * weights_->shape.groups * tile.tiles(), threads,
+            weights_->panels_per_group());
+    return RunInSlices(executor, job.items(), workspace, SliceBytes(), [&](std::byte* slice) { RunSlot(job, slice); });
   }
 
   const PackedWeights<float>& weights() const { return *weights_; }
@@ -85,39 +65,22 @@ class PanelPlan {
   Explanation Explain() const;
 
  private:
-  // The work of one Run. An item is an input tile of one group of one image, or, for the last tiles when they do not
-  // divide among the threads, a part of its panels: every thread then packs the tile for itself.
-  struct Job {
-    ActivationView<const float> x;
-    ActivationView<float> y;
-    ActivationView<const float> residual;
+  // The work of one Run: input tiles of the groups of all images.
+  struct Job : TileJob {
     InputTile tile;
-    int64_t tiles;      // of all groups and images
-    bool in_place;      // the input is read where it is: no tile is packed
-    int64_t whole = 0;  // tiles that are one item
-    int64_t parts = 1;  // items of each other tile
-    std::atomic<int64_t> next{0};
+    bool in_place;  // the input is read where it is: no tile is packed
 
-    Job(const ActivationView<const float>& in, const ActivationView<float>& out, const ActivationView<const float>& add,
-        const InputTile& layout, int64_t tile_count, bool reads_in_place)
-        : x(in), y(out), residual(add), tile(layout), tiles(tile_count), in_place(reads_in_place) {}
+    Job(const InputTile& layout, bool reads_in_place, const ActivationView<const float>& in,
+        const ActivationView<float>& out, const ActivationView<const float>& add, int64_t tiles, size_t threads,
+        size_t panels)
+        : TileJob(in, out, add, tiles, threads, panels), tile(layout), in_place(reads_in_place) {}
 
-    void Split(size_t threads, size_t panels) {
-      const auto t = static_cast<int64_t>(threads);
-      whole = tiles - tiles % t;
-      if (tiles % t != 0) parts = std::min(t, static_cast<int64_t>(panels));
-    }
-    int64_t items() const { return whole + (tiles - whole) * parts; }
-    int64_t Claim() { return next.fetch_add(1, std::memory_order_relaxed); }
-    int64_t TileOf(int64_t item) const { return item < whole ? item : whole + (item - whole) / parts; }
     InputPlanes PlanesOf(int64_t tile_index, int64_t groups) const {
       const int64_t image = tile_index / tile.tiles() / groups, group = tile_index / tile.tiles() % groups;
       return {x.data + image * x.batch_stride + group * tile.channels * x.channel_stride, x.channel_stride,
               x.axis_stride};
     }
   };
-
-  PanelPlan() = default;
 
   // Kernels of one cell and stride 1 need no packed tile where the input's channels, and the outputs', are lines
   // without a gap: position n of channel c is x[c * positions + n]. Worth 40 % on the 1x1 layers of MobileNet-V2 and
@@ -132,7 +95,7 @@ class PanelPlan {
     };
     return is_line(x) && is_line(y) && (residual.data == nullptr || is_line(residual));
   }
-  Status MakeLine(const PanelGeometry& geometry, size_t input_tile_bytes);
+  Status MakeLine(const LayerGeometry& geometry, size_t input_tile_bytes);
   void KeepInside(int64_t left, std::span<SubTile> sub_tiles, OutputSpan* spans) const;
 
   void RunSlot(Job& job, std::byte* slice) const;
@@ -167,7 +130,7 @@ class PanelPlan {
     return is_pattern() ? blocks_.Cut(tile, outputs, rows_touch, sub_tiles, spans)
                         : cutting_.Cut(tile, outputs, rows_touch, sub_tiles, spans);
   }
-  Status ChooseTile(const PanelGeometry& geometry, size_t input_tile_bytes);
+  Status ChooseTile(const LayerGeometry& geometry, size_t input_tile_bytes);
   std::array<int64_t, 3> OriginOf(const InputTile& tile, int64_t index) const {
     const int64_t w = index % tile.axis[2].tiles(), rest = index / tile.axis[2].tiles();
     return {rest / tile.axis[1].tiles() * tile.axis[0].tile, rest % tile.axis[1].tiles() * tile.axis[1].tile,
@@ -184,14 +147,13 @@ class PanelPlan {
   Buffer<int32_t> offset_;       // [columns + kPrefetchColumns] of the packed weights, into the input tile
   InputTile line_tile_;          // of a layer whose input can be read in place: positions as one row
   Buffer<int32_t> line_offset_;  // [columns + kPrefetchColumns] into the input, empty for other layers
-  Buffer<float> bias_;           // [panels * tile.rows], zero where there is none
-  Buffer<uint32_t> channel_;     // [panels * tile.rows] output channel of a packed row, counted over all groups
+  OutputRows rows_;
   Epilogue epilogue_;
   ClampRange clamp_;
 };
 
 inline Result<PanelPlan> PanelPlan::Make(const KernelTable& kernels, Shared<PackedWeights<float>> weights,
-                                         const PanelGeometry& geometry, const Epilogue& epilogue,
+                                         const LayerGeometry& geometry, const Epilogue& epilogue,
                                          size_t input_tile_bytes) {
   PanelPlan plan;
   plan.kernels_ = &kernels;
@@ -214,28 +176,16 @@ inline Result<PanelPlan> PanelPlan::Make(const KernelTable& kernels, Shared<Pack
   LACUNA_ASSIGN_OR_RETURN(offset, Buffer<int32_t>::Make(packed.column.size() + kPrefetchColumns));
   for (size_t i = 0; i < packed.column.size(); ++i)
     offset[i] = static_cast<int32_t>(plan.tile_.Offset(packed.column[i]));
-  const size_t rows = packed.panels() * static_cast<size_t>(packed.tile.rows);
-  LACUNA_ASSIGN_OR_RETURN(bias, Buffer<float>::Make(rows));
-  LACUNA_ASSIGN_OR_RETURN(channel, Buffer<uint32_t>::Make(rows));
-  for (size_t panel = 0; panel < packed.panels(); ++panel) {
-    const auto [first, count] = packed.PanelRows(panel);
-    for (int64_t r = 0; r < count; ++r) {
-      const size_t at = panel * static_cast<size_t>(packed.tile.rows) + static_cast<size_t>(r);
-      const auto row = static_cast<size_t>(first + r);
-      channel[at] = packed.row_order.size() == 0 ? static_cast<uint32_t>(row) : packed.row_order[row];
-      if (!epilogue.bias.empty()) bias[at] = epilogue.bias[channel[at]];
-    }
-  }
+  LACUNA_ASSIGN_OR_RETURN(rows, OutputRows::Of(packed, epilogue));
   plan.offset_ = std::move(offset);
-  plan.bias_ = std::move(bias);
-  plan.channel_ = std::move(channel);
+  plan.rows_ = std::move(rows);
   plan.epilogue_ = epilogue;
   plan.epilogue_.bias = {};
   plan.clamp_ = ClampRange::Of(epilogue);
   return plan;
 }
 
-inline Status PanelPlan::MakeLine(const PanelGeometry& geometry, size_t input_tile_bytes) {
+inline Status PanelPlan::MakeLine(const LayerGeometry& geometry, size_t input_tile_bytes) {
   if (is_pattern()) return Status();
   int64_t positions = 1;
   for (const TileAxis& axis : geometry.axis) {
@@ -244,7 +194,7 @@ inline Status PanelPlan::MakeLine(const PanelGeometry& geometry, size_t input_ti
   }
   const auto widest = static_cast<int64_t>(kernels_->lanes) * kernel_->tile.vectors;
   if (positions < widest) return Status();
-  const int64_t channels = geometry.channels_per_group;
+  const int64_t channels = geometry.channels_per_group * weights_->merged_groups;
   if (positions > std::numeric_limits<int32_t>::max() / channels) return Status();
   TileAxis& line = line_tile_.axis[2];
   line.input = line.output = positions;
@@ -259,12 +209,12 @@ inline Status PanelPlan::MakeLine(const PanelGeometry& geometry, size_t input_ti
   return Status();
 }
 
-inline Status PanelPlan::ChooseTile(const PanelGeometry& geometry, size_t input_tile_bytes) {
+inline Status PanelPlan::ChooseTile(const LayerGeometry& geometry, size_t input_tile_bytes) {
   const double weights_per_group =
       static_cast<double>(weights_->weight.size()) / static_cast<double>(weights_->shape.groups);
   const auto choose = [&](const auto& cutting, const std::array<TileAxis, 3>& axis) {
     return ChooseInputTile<std::remove_cvref_t<decltype(cutting)>>(
-        axis, geometry.channels_per_group,
+        axis, geometry.channels_per_group * weights_->merged_groups,
         {.cutting = cutting,
          .bytes = input_tile_bytes,
          .weights_per_group = weights_per_group,
@@ -303,7 +253,6 @@ inline Status PanelPlan::ChooseTile(const PanelGeometry& geometry, size_t input_
 inline void PanelPlan::RunSlot(Job& job, std::byte* slice) const {
   const InputTile& tile = job.tile;
   const int64_t groups = weights_->shape.groups;
-  const auto panels = static_cast<int64_t>(weights_->panels_per_group());
   auto* packed = reinterpret_cast<float*>(slice);
   auto* sub_tiles = reinterpret_cast<SubTile*>(slice + TileBytes() + AccumulatorBytes());
   auto* spans = reinterpret_cast<OutputSpan*>(slice + TileBytes() + AccumulatorBytes() + SubTileBytes());
@@ -314,11 +263,6 @@ inline void PanelPlan::RunSlot(Job& job, std::byte* slice) const {
   std::array<int64_t, 3> cut{};  // the outputs that sub-tiles were last made for: most tiles are alike
   for (int64_t item = job.Claim(); item < job.items();) {
     const int64_t index = job.TileOf(item);
-    int64_t part = 0, parts = 1;
-    if (item >= job.whole) {
-      part = (item - job.whole) % job.parts;
-      parts = job.parts;
-    }
     if (index != packed_tile) {
       packed_tile = index;
       const std::array<int64_t, 3> origin = OriginOf(tile, index % tile.tiles());
@@ -340,9 +284,7 @@ inline void PanelPlan::RunSlot(Job& job, std::byte* slice) const {
       const int64_t next_tile = job.TileOf(next);
       ahead = InputPrefetcher(tile, OriginOf(tile, next_tile % tile.tiles()), job.PlanesOf(next_tile, groups));
     }
-    RunPanels(job, index,
-              {static_cast<size_t>(panels * part / parts), static_cast<size_t>(panels * (part + 1) / parts)},
-              sub_tile_count, ahead, slice);
+    RunPanels(job, index, job.PanelsOf(item), sub_tile_count, ahead, slice);
     item = next;
   }
 }
@@ -405,7 +347,7 @@ inline void PanelPlan::RunPanels(const Job& job, int64_t tile_index, std::pair<s
     const size_t first_row = panel * static_cast<size_t>(weights.tile.rows);
     store.rows = direct.rows = static_cast<int>(weights.PanelRows(panel).count);
     for (int r = 0; r < store.rows; ++r) {
-      const int64_t channel = channel_[first_row + static_cast<size_t>(r)];
+      const int64_t channel = rows_.channel[first_row + static_cast<size_t>(r)];
       y_offset[r] = channel * job.y.channel_stride;
       residual_offset[r] = channel * job.residual.channel_stride;
     }
@@ -413,7 +355,7 @@ inline void PanelPlan::RunPanels(const Job& job, int64_t tile_index, std::pair<s
                    offset.data() + weights.column_begin[panel],
                    weights.weight.data() + weights.weight_begin[panel],
                    weights.count.data() + panel * weights.tile.masks.size(),
-                   bias_.data() + first_row,
+                   rows_.bias.data() + first_row,
                    acc,
                    nullptr,
                    0,
@@ -471,9 +413,7 @@ inline Explanation PanelPlan::Explain() const {
   explanation.target = kernels_->target;
   explanation.lanes = kernels_->lanes;
   const MatrixShape shape = weights_->LayerShape();
-  explanation.rows = shape.rows;
-  explanation.columns = shape.columns;
-  explanation.groups = shape.groups;
+  explanation.SetMatrix(shape);
   explanation.nnz = weights_->nnz;
   explanation.fill = weights_->fill();
   explanation.packed_bytes = weights_->StorageBytes();

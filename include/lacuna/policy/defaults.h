@@ -34,12 +34,27 @@ struct DefaultTiles<32> {
 // left others alone (conv2d_bench resnet50, bcr_col-8x).
 inline constexpr size_t kInputTileBytes = 576 * 1024;
 
+// Of a Winograd convolution, the bytes of a block's transformed input: at least, and at most where the weights are
+// larger still; and of the sums of the panels that are computed together, which should stay in L2.
+inline constexpr size_t kWinogradBlockBytes = 2 * 1024 * 1024;
+inline constexpr size_t kMaxWinogradBlockBytes = 8 * 1024 * 1024;
+inline constexpr size_t kWinogradSumBytes = 256 * 1024;
+
+// The largest WinogradError that is accepted where Winograd forms are, and the most bytes of transformed weights a
+// layer: F(4x4x4) multiplies a 3x3x3 layer's by 8, and with 512 channels would hold 226 MB.
+inline constexpr double kWinogradError = 1e-4;
+inline constexpr size_t kWinogradWeightBytes = 64 * 1024 * 1024;
+
 // Channels of the input tile are not a multiple of this many cache lines apart: they would share a few sets of L1.
 inline constexpr int64_t kConflictLines = 8;
 
 // The kernel prefetches this many columns ahead. Worth 5 to 15 % on cores with two 512-bit multiply-add units, nothing
 // on Zen 4.
 inline constexpr size_t kPrefetchColumns = 4;
+
+// And weights this far ahead: where they come from L3 or memory, as in layers of 512 channels at 14 x 14 or 7 x 7, that
+// is worth 10 to 15 % (C3D conv4b and conv5 under punched-3.6x, bcr_col-8x and dense), 50 % in Winograd form.
+inline constexpr size_t kPrefetchWeights = 512;
 
 // This many positions at the end of an image are computed one by one instead of as a vector.
 inline constexpr int64_t kFewPositions = 3;
@@ -78,6 +93,15 @@ inline constexpr double kPackRowCost = 10.0;    // starting a row of the input t
 // Starting an input tile: 960 groups of 7 x 7 outputs, a tile each, took 270 ns a tile (conv2d_bench,
 // mobilenet_v2.depthwise7 with planar activations, Zen 4).
 inline constexpr double kTileCost = 700.0;
+// Transforming a vector of tiles to or from the products' domain, per point and channel, what it misses of L2 included;
+// and reading a weight of a product again for another block, from the last-level cache or, if they do not all fit
+// there, from memory.
+inline constexpr double kWinogradPointCost = 20.0;
+inline constexpr double kWinogradStreamCost = 0.2;
+inline constexpr double kWinogradMemoryCost = 0.8;
+inline constexpr double kLastLevelBytes = 16.0 * 1024 * 1024;
+// Reading a weight for the first time, from memory: other layers have run since. Of direct and Winograd forms.
+inline constexpr double kColdWeightCost = 1.0;
 inline constexpr double kSpanCost = 6.0;          // starting a run of outputs at the store
 inline constexpr double kFewPositionCost = 0.2;   // a position of the kernel that takes them one by one
 inline constexpr double kStreamWeightCost = 0.8;  // reading one packed weight again for another input tile

@@ -32,6 +32,17 @@ struct DefaultPolicy {
 
   // Largest packed input tile; one register tile of positions is always packed, however large.
   size_t input_tile_bytes = kInputTileBytes;
+  // Whether layers may take a Winograd form, whose outputs differ a little from a direct convolution's and whose
+  // weights take more memory. A type's decision, as it adds kernels to every SIMD target.
+  static constexpr bool kWinograd = false;
+  // If so, the largest WinogradError accepted, and the most bytes of transformed weights a layer may have.
+  double winograd_error = kWinogradError;
+  size_t winograd_weight_bytes = kWinogradWeightBytes;
+};
+
+// The default policy with Winograd forms among the candidates.
+struct WinogradPolicy : DefaultPolicy {
+  static constexpr bool kWinograd = true;
 };
 
 // Stands for a SIMD target where none is known, to check policies before any kernel is compiled.
@@ -47,8 +58,11 @@ concept Policy = requires(const P& policy) {
   requires ReorderPolicy<typename P::Reorder>;
   requires SelectPolicy<typename P::Select>;
   { policy.input_tile_bytes } -> std::convertible_to<size_t>;
+  { P::kWinograd } -> std::convertible_to<bool>;
+  { policy.winograd_error } -> std::convertible_to<double>;
+  { policy.winograd_weight_bytes } -> std::convertible_to<size_t>;
 };
-static_assert(Policy<DefaultPolicy>);
+static_assert(Policy<DefaultPolicy> && Policy<WinogradPolicy>);
 
 }  // namespace lacuna
 

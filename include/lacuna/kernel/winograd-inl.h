@@ -1,0 +1,339 @@
+// The transforms of a Winograd convolution's input and output, tiles across lanes. Compiled once per SIMD target.
+
+#include "lacuna/kernel/table.h"
+#include "lacuna/policy/winograd.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#if defined(LACUNA_KERNEL_WINOGRAD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LACUNA_KERNEL_WINOGRAD_INL_H_
+#undef LACUNA_KERNEL_WINOGRAD_INL_H_
+#else
+#define LACUNA_KERNEL_WINOGRAD_INL_H_
+#endif
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lacuna {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+inline constexpr float kRoot2 = 1.41421356237309505f;
+
+// B^T x and A^T x of F(2, 3), F(4, 3) and F(6, 3) with the points of WinogradKernelMatrix.
+template <class D, class V>
+HWY_INLINE void WinogradInputPoints(D, V (&x)[4]) {
+  const V x1 = hn::Add(x[1], x[2]), x2 = hn::Sub(x[2], x[1]);
+  x[0] = hn::Sub(x[0], x[2]);
+  x[3] = hn::Sub(x[1], x[3]);
+  x[1] = x1;
+  x[2] = x2;
+}
+template <class D, class V>
+HWY_INLINE void WinogradOutputPoints(D, const V (&x)[4], V (&y)[2]) {
+  y[0] = hn::Add(x[0], hn::Add(x[1], x[2]));
+  y[1] = hn::Sub(hn::Sub(x[1], x[2]), x[3]);
+}
+
+template <class D, class V>
+HWY_INLINE void WinogradInputPoints(D d, V (&x)[6]) {
+  const V root2 = hn::Set(d, kRoot2), half_root2 = hn::Set(d, 0.5f * kRoot2);
+  const V half = hn::Set(d, 0.5f), five_halves = hn::Set(d, 2.5f);
+  const V a = hn::Sub(x[4], hn::Add(x[2], x[2])), b = hn::MulSub(half_root2, x[3], hn::Mul(root2, x[1]));
+  const V c = hn::NegMulAdd(half, x[2], x[4]), e = hn::MulSub(root2, x[3], hn::Mul(half_root2, x[1]));
+  x[0] = hn::NegMulAdd(five_halves, x[2], hn::Add(x[0], x[4]));
+  x[5] = hn::NegMulAdd(five_halves, x[3], hn::Add(x[1], x[5]));
+  x[1] = hn::Add(a, b);
+  x[2] = hn::Sub(a, b);
+  x[3] = hn::Add(c, e);
+  x[4] = hn::Sub(c, e);
+}
+template <class D, class V>
+HWY_INLINE void WinogradOutputPoints(D d, const V (&x)[6], V (&y)[4]) {
+  const V root2 = hn::Set(d, kRoot2), half_root2 = hn::Set(d, 0.5f * kRoot2);
+  const V quarter_root2 = hn::Set(d, 0.25f * kRoot2), double_root2 = hn::Set(d, 2.0f * kRoot2);
+  const V s = hn::Add(x[1], x[2]), q = hn::Sub(x[1], x[2]);
+  const V u = hn::Add(x[3], x[4]), w = hn::Sub(x[3], x[4]);
+  y[0] = hn::Add(hn::Add(x[0], s), u);
+  y[1] = hn::MulAdd(root2, w, hn::Mul(half_root2, q));
+  y[2] = hn::MulAdd(hn::Set(d, 0.5f), s, hn::Add(u, u));
+  y[3] = hn::MulAdd(double_root2, w, hn::MulAdd(quarter_root2, q, x[5]));
+}
+
+template <class D, class V>
+HWY_INLINE void WinogradInputPoints(D d, V (&x)[8]) {
+  const V quarter = hn::Set(d, 0.25f), half = hn::Set(d, 0.5f), two = hn::Set(d, 2.0f), four = hn::Set(d, 4.0f);
+  const V five_quarters = hn::Set(d, 1.25f), five_halves = hn::Set(d, 2.5f);
+  const V c17 = hn::Set(d, 4.25f), c21 = hn::Set(d, 5.25f);
+  const V a = hn::NegMulAdd(c17, x[4], hn::Add(x[2], x[6])), b = hn::NegMulAdd(c17, x[3], hn::Add(x[1], x[5]));
+  const V c = hn::NegMulAdd(five_quarters, x[4], hn::MulAdd(quarter, x[2], x[6]));
+  const V e = hn::MulAdd(two, x[5], hn::NegMulAdd(five_halves, x[3], hn::Mul(half, x[1])));
+  const V f = hn::MulAdd(four, hn::NegMulAdd(five_quarters, x[4], x[2]), x[6]);
+  const V g = hn::MulAdd(half, x[5], hn::NegMulAdd(five_halves, x[3], hn::Mul(two, x[1])));
+  x[0] = hn::MulAdd(c21, hn::Sub(x[4], x[2]), hn::Sub(x[0], x[6]));
+  x[7] = hn::MulAdd(c21, hn::Sub(x[3], x[5]), hn::Sub(x[7], x[1]));
+  x[1] = hn::Add(a, b);
+  x[2] = hn::Sub(a, b);
+  x[3] = hn::Add(c, e);
+  x[4] = hn::Sub(c, e);
+  x[5] = hn::Add(f, g);
+  x[6] = hn::Sub(f, g);
+}
+template <class D, class V>
+HWY_INLINE void WinogradOutputPoints(D d, const V (&x)[8], V (&y)[6]) {
+  const V c2 = hn::Set(d, 2.0f), c4 = hn::Set(d, 4.0f), c8 = hn::Set(d, 8.0f), c16 = hn::Set(d, 16.0f);
+  const V c32 = hn::Set(d, 32.0f);
+  const V s1 = hn::Add(x[1], x[2]), q1 = hn::Sub(x[1], x[2]);
+  const V s2 = hn::Add(x[3], x[4]), q2 = hn::Sub(x[3], x[4]);
+  const V s3 = hn::Add(x[5], x[6]), q3 = hn::Sub(x[5], x[6]);
+  y[0] = hn::MulAdd(c32, s3, hn::Add(hn::Add(x[0], s1), s2));
+  y[1] = hn::MulAdd(c16, q3, hn::MulAdd(c2, q2, q1));
+  y[2] = hn::MulAdd(c8, s3, hn::MulAdd(c4, s2, s1));
+  y[3] = hn::MulAdd(c4, q3, hn::MulAdd(c8, q2, q1));
+  y[4] = hn::MulAdd(c2, s3, hn::MulAdd(c16, s2, s1));
+  y[5] = hn::Add(hn::Add(q3, x[7]), hn::MulAdd(c32, q2, q1));
+}
+
+// A transform along one axis of an array of points, one vector of tiles a point. Strides count floats.
+struct WinogradLines {
+  std::array<int64_t, 2> count, from, to;  // lines: the other two axes
+  int64_t from_point, to_point;
+};
+
+template <int kOutputs, bool kInput, class D>
+HWY_NOINLINE void TransformLines(D d, const WinogradLines& lines, const float* HWY_RESTRICT from, float* to) {
+  using V = hn::Vec<D>;
+  constexpr int kPoints = kOutputs + 2;
+  for (int64_t i = 0; i < lines.count[0]; ++i) {
+    for (int64_t j = 0; j < lines.count[1]; ++j) {
+      const float* x = from + i * lines.from[0] + j * lines.from[1];
+      float* y = to + i * lines.to[0] + j * lines.to[1];
+      V in[kPoints];
+      HWY_UNROLL(8)
+      for (int p = 0; p < kPoints; ++p) in[p] = hn::LoadU(d, x + p * lines.from_point);
+      if constexpr (kInput) {
+        WinogradInputPoints(d, in);
+        HWY_UNROLL(8)
+        for (int p = 0; p < kPoints; ++p) hn::StoreU(in[p], d, y + p * lines.to_point);
+      } else {
+        V out[kOutputs];
+        WinogradOutputPoints(d, in, out);
+        HWY_UNROLL(8)
+        for (int p = 0; p < kOutputs; ++p) hn::StoreU(out[p], d, y + p * lines.to_point);
+      }
+    }
+  }
+}
+
+template <bool kInput, class D>
+HWY_INLINE void TransformAxis(D d, int outputs, const WinogradLines& lines, const float* from, float* to) {
+  switch (outputs) {
+    case 2: return TransformLines<2, kInput>(d, lines, from, to);
+    case 4: return TransformLines<4, kInput>(d, lines, from, to);
+    default: return TransformLines<6, kInput>(d, lines, from, to);
+  }
+}
+
+// phase[p * pitch + i] = row[i * outputs + p], i < count rounded up to vectors: up to outputs * (lanes - 1) floats past
+// the last one needed are read.
+HWY_INLINE void SplitRow(int outputs, const float* row, int64_t count, float* HWY_RESTRICT phase, int64_t pitch) {
+  const hn::ScalableTag<float> d;
+  using V = hn::Vec<decltype(d)>;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t i = 0; i < count; i += lanes, row += outputs * lanes, phase += lanes) {
+    V v0, v1, v2, v3;
+    if (outputs == 2) {
+      hn::LoadInterleaved2(d, row, v0, v1);
+      hn::StoreU(v0, d, phase);
+      hn::StoreU(v1, d, phase + pitch);
+    } else if (outputs == 4) {
+      hn::LoadInterleaved4(d, row, v0, v1, v2, v3);
+      hn::StoreU(v0, d, phase);
+      hn::StoreU(v1, d, phase + pitch);
+      hn::StoreU(v2, d, phase + 2 * pitch);
+      hn::StoreU(v3, d, phase + 3 * pitch);
+    } else {  // every third float first, of those every second
+      HWY_ALIGN float thirds[3][2 * hn::MaxLanes(d)];
+      for (int64_t half = 0; half < 2; ++half) {
+        hn::LoadInterleaved3(d, row + half * 3 * lanes, v0, v1, v2);
+        hn::StoreU(v0, d, thirds[0] + half * lanes);
+        hn::StoreU(v1, d, thirds[1] + half * lanes);
+        hn::StoreU(v2, d, thirds[2] + half * lanes);
+      }
+      for (int64_t third = 0; third < 3; ++third) {
+        hn::LoadInterleaved2(d, thirds[third], v0, v1);
+        hn::StoreU(v0, d, phase + third * pitch);
+        hn::StoreU(v1, d, phase + (third + 3) * pitch);
+      }
+    }
+  }
+}
+
+// The inverse of SplitRow for one vector of every phase.
+template <int kOutputs, class D, class V>
+HWY_INLINE void StorePhases(D d, const V (&phase)[kOutputs], float* to) {
+  if constexpr (kOutputs == 2) {
+    hn::StoreInterleaved2(phase[0], phase[1], d, to);
+  } else if constexpr (kOutputs == 4) {
+    hn::StoreInterleaved4(phase[0], phase[1], phase[2], phase[3], d, to);
+  } else {
+    const size_t lanes = hn::Lanes(d);
+    HWY_ALIGN float thirds[3][2 * hn::MaxLanes(d)];
+    hn::StoreInterleaved2(phase[0], phase[3], d, thirds[0]);
+    hn::StoreInterleaved2(phase[1], phase[4], d, thirds[1]);
+    hn::StoreInterleaved2(phase[2], phase[5], d, thirds[2]);
+    for (size_t half = 0; half < 2; ++half) {
+      hn::StoreInterleaved3(hn::LoadU(d, thirds[0] + half * lanes), hn::LoadU(d, thirds[1] + half * lanes),
+                            hn::LoadU(d, thirds[2] + half * lanes), d, to + half * 3 * lanes);
+    }
+  }
+}
+
+// Where a row of the input goes: to row `point` of tile `tile` along an axis, or rather of up to two tiles, which
+// overlap by two rows.
+struct WinogradRow {
+  int64_t tile, point;
+};
+HWY_INLINE int RowsOf(int outputs, int64_t points, int64_t tiles, int64_t row, WinogradRow (&to)[2]) {
+  int count = 0;
+  const int64_t tile = row / outputs, point = row % outputs;
+  if (tile > 0 && outputs + point < points) to[count++] = {tile - 1, outputs + point};
+  if (tile < tiles) to[count++] = {tile, point};
+  return count;
+}
+
+// gathered[(pd, ph, pw)][tile] = the input of every tile at every point.
+HWY_INLINE void GatherTiles(const WinogradInputArgs& args, float* HWY_RESTRICT phase, float* HWY_RESTRICT gathered) {
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const WinogradTile& tile = *args.tile;
+  const auto& tiles = args.tiles;
+  const int64_t width = tiles[2];
+  const int width_outputs = tile.outputs[2];
+  const int64_t phase_pitch = args.phase_pitch();
+  const int64_t depth_rows = (tiles[0] - 1) * tile.outputs[0] + tile.points(0);
+  const int64_t height_rows = (tiles[1] - 1) * tile.outputs[1] + tile.points(1);
+  WinogradRow depth[2], height[2];
+  for (int64_t z = 0; z < depth_rows; ++z) {
+    const int depths = RowsOf(tile.outputs[0], tile.points(0), tiles[0], z, depth);
+    for (int64_t y = 0; y < height_rows; ++y) {
+      const int heights = RowsOf(tile.outputs[1], tile.points(1), tiles[1], y, height);
+      const float* row = args.x + z * args.slice + y * args.row;
+      if (width_outputs > 1) SplitRow(width_outputs, row, width + 1, phase, phase_pitch);
+      for (int i = 0; i < depths; ++i) {
+        for (int j = 0; j < heights; ++j) {
+          float* to = gathered + (depth[i].point * tile.points(1) + height[j].point) * tile.points(2) * args.pitch +
+                      (depth[i].tile * tiles[1] + height[j].tile) * width;
+          for (int64_t p = 0; p < tile.points(2); ++p, to += args.pitch) {
+            const float* from = width_outputs == 1 ? row : phase + p % width_outputs * phase_pitch + p / width_outputs;
+            // Whole vectors: what is written past the row is the next one's, or slack.
+            for (int64_t t = 0; t < width; t += lanes) hn::StoreU(hn::LoadU(d, from + t), d, to + t);
+          }
+        }
+      }
+    }
+  }
+}
+
+// See WinogradInputFn.
+inline void TransformInput(const WinogradInputArgs& args) {
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const WinogradTile& tile = *args.tile;
+  float* phase = args.scratch;
+  float* gathered = phase + tile.outputs[2] * args.phase_pitch();
+  float* points = gathered + tile.products() * args.pitch;
+  GatherTiles(args, phase, gathered);
+  const std::array<int64_t, 3> stride = {tile.points(1) * tile.points(2), tile.points(2), 1};
+  int last = 2;
+  for (int a = 2; a >= 0; --a) {
+    if (tile.outputs[static_cast<size_t>(a)] > 1) last = a;
+  }
+  const int64_t count = args.tiles[0] * args.tiles[1] * args.tiles[2];
+  for (int64_t t = 0; t < count; t += lanes) {
+    const float* from = gathered + t;
+    int64_t from_unit = args.pitch;
+    for (int a = 2; a >= last; --a) {
+      const auto axis = static_cast<size_t>(a);
+      if (tile.outputs[axis] == 1) continue;
+      const size_t outer = axis == 0 ? 1 : 0, inner = axis == 2 ? 1 : 2;
+      float* to = a == last ? args.y + t : points;
+      const int64_t to_unit = a == last ? args.point_stride : lanes;
+      const WinogradLines lines = {{tile.points(outer), tile.points(inner)},
+                                   {stride[outer] * from_unit, stride[inner] * from_unit},
+                                   {stride[outer] * to_unit, stride[inner] * to_unit},
+                                   stride[axis] * from_unit,
+                                   stride[axis] * to_unit};
+      TransformAxis<true>(d, tile.outputs[axis], lines, from, to);
+      from = points;
+      from_unit = lanes;
+    }
+  }
+}
+
+// The last axis of the output: points to neighbouring outputs, plus bias.
+template <int kOutputs, class D>
+HWY_NOINLINE void TransformRows(D d, int64_t rows, const float* HWY_RESTRICT from, int64_t from_unit, float bias,
+                                float* HWY_RESTRICT to, int64_t to_row) {
+  using V = hn::Vec<D>;
+  const V b = hn::Set(d, bias);
+  for (int64_t i = 0; i < rows; ++i, to += to_row) {
+    if constexpr (kOutputs == 1) {
+      hn::StoreU(hn::Add(hn::LoadU(d, from), b), d, to);
+      from += from_unit;
+    } else {
+      V in[kOutputs + 2], out[kOutputs];
+      HWY_UNROLL(8)
+      for (int p = 0; p < kOutputs + 2; ++p) in[p] = hn::LoadU(d, from + p * from_unit);
+      WinogradOutputPoints(d, in, out);
+      HWY_UNROLL(8)
+      for (int p = 0; p < kOutputs; ++p) out[p] = hn::Add(out[p], b);
+      StorePhases<kOutputs>(d, out, to);
+      from += (kOutputs + 2) * from_unit;
+    }
+  }
+}
+
+// See WinogradOutputFn.
+inline void TransformOutput(const WinogradOutputArgs& args) {
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const WinogradTile& tile = *args.tile;
+  for (int64_t t = 0; t < args.tiles; t += lanes) {
+    const float* from = args.x + t;
+    int64_t from_unit = args.point_stride;
+    std::array<int64_t, 3> extent = {tile.points(0), tile.points(1), tile.points(2)};
+    for (size_t axis = 0; axis < 2; ++axis) {
+      if (tile.outputs[axis] == 1) continue;
+      const int64_t inner = axis == 0 ? extent[1] * extent[2] : extent[2];
+      const WinogradLines lines = {{axis == 0 ? 1 : extent[0], inner},
+                                   {extent[axis] * inner * from_unit, from_unit},
+                                   {tile.outputs[axis] * inner * lanes, lanes},
+                                   inner * from_unit,
+                                   inner * lanes};
+      // Lines shrink, so an array may not be transformed into itself.
+      float* to = args.scratch + (axis == 0 ? 0 : tile.outputs[0] * extent[1] * extent[2] * lanes);
+      TransformAxis<false>(d, tile.outputs[axis], lines, from, to);
+      from = to;
+      from_unit = lanes;
+      extent[axis] = tile.outputs[axis];
+    }
+    const int64_t rows = extent[0] * extent[1];
+    float* y = args.y + t * tile.outputs[2];
+    switch (tile.outputs[2]) {
+      case 1: TransformRows<1>(d, rows, from, from_unit, args.bias, y, args.row); break;
+      case 2: TransformRows<2>(d, rows, from, from_unit, args.bias, y, args.row); break;
+      case 4: TransformRows<4>(d, rows, from, from_unit, args.bias, y, args.row); break;
+      default: TransformRows<6>(d, rows, from, from_unit, args.bias, y, args.row); break;
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lacuna
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
