@@ -1,4 +1,5 @@
 #include "lacuna/prune/mapping.h"
+
 #include "lacuna/prune/mapping_rules.h"
 #include "lacuna/prune/mapping_search.h"
 #include "lacuna/prune/sensitivity.h"
