@@ -15,6 +15,9 @@ Result<std::string> NetworkSchemeOf(const Layer& layer, const NetworkPruning& pr
       if (other.network != std::string_view(network.name)) continue;
       (other.pruned ? pruned : dense) += static_cast<double>(other.times) * ShapeOf(other).dense_flops();
     }
+    if (!(pruning.flops_rate >= 0.0)) {  // as a NaN is not
+      return Status::InvalidArgument("flops_rate is %g, must be at least 1", pruning.flops_rate);
+    }
     const double flops_rate = pruning.flops_rate > 0.0 ? pruning.flops_rate : network.flops_rate;
     const double left = (pruned + dense) / flops_rate - dense;  // for the pruned layers
     if (left <= 0.0) {

@@ -287,6 +287,29 @@ TEST_CASE("winograd: taken where it pays and the policy accepts its error") {
   CHECK(std::string(plan->Explain().algorithm) != "winograd 6x6");
 }
 
+TEST_CASE("winograd: an error that is no number is refused") {
+  const ConvLayer<2> layer({.in_channels = 4, .out_channels = 4, .input = {8, 8}, .kernel = {3, 3}});
+  for (const double error : {-1.0, std::nan("")}) {
+    const Status status = PlanConvolution<2>(layer.dense(), layer.shape(), {}, {.winograd_error = error}).status();
+    CHECK(status.code() == StatusCode::kInvalidArgument);
+    CHECK(std::string(status.message()).find("policy.winograd_error is ") == 0);
+    CHECK(std::string(status.message()).find("must be at least 0") != std::string::npos);
+  }
+}
+
+TEST_CASE("winograd: channels beyond any budget still leave blocks of a tile") {
+  std::array<TileAxis, 3> axis;
+  for (TileAxis& a : axis) a = {.input = 100, .output = 100, .kernel = 3, .pad = 1};
+  constexpr std::array<int, 2> kWidths = {2, 1};
+  const WinogradBlocks blocks = ChooseWinogradBlocks(axis, {{4, 4, 4}},
+                                                     {.cutting = {.lanes = 1, .widths = kWidths},
+                                                      .weights_per_group = 1e4,
+                                                      .channels_per_group = 1000000,
+                                                      .rows_per_group = 8});
+  CHECK(blocks.tiles_per_block() == 1);
+  CHECK(blocks.count() == 25 * 25 * 25);
+}
+
 TEST_CASE("winograd: strides, dilations and other kernels have no such form") {
   const ConvShape<2> shapes[] = {
       {.in_channels = 8, .out_channels = 8, .input = {16, 16}, .kernel = {3, 3}, .stride = {2, 1}},

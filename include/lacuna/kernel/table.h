@@ -143,7 +143,7 @@ struct WinogradInputArgs {
   std::array<int64_t, 3> tiles;
   const float* x;
   int64_t slice, row;  // strides of x
-  float* scratch;      // ScratchFloats(lanes)
+  float* scratch;      // ScratchFloats of them
   int64_t pitch;       // tiles of the largest block, rounded up to vectors, and one more
   int64_t lanes;
   float* y;

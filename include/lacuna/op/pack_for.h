@@ -140,6 +140,9 @@ template <Policy P, class Weights>
 Result<PackedChoice> PackFor(const KernelTable& kernels, const Weights& weights, [[maybe_unused]] const P& policy,
                              const LayerGeometry* layer = nullptr) {
   LACUNA_RETURN_IF_ERROR(weights.Validate());
+  if (P::kWinograd && !(policy.winograd_error >= 0.0)) {
+    return Status::InvalidArgument("policy.winograd_error is %g, must be at least 0", policy.winograd_error);
+  }
   using Reorder = typename P::Reorder;
   const MatrixShape& shape = weights.shape();
   PackedChoice choice;

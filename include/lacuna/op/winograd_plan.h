@@ -79,11 +79,12 @@ class WinogradPlan {
   int64_t pitch() const {
     return static_cast<int64_t>(RoundUp(static_cast<size_t>(blocks_.tiles_per_block()), kernels_->lanes));
   }
-  int64_t input_point() const { return channels_ * pitch() + kStagger; }
-  int64_t sum_point() const { return static_cast<int64_t>(chunk_) * index().tile.rows * pitch() + kStagger; }
+  int64_t input_point() const { return channels_ * pitch() + kWinogradStagger; }
+  int64_t sum_point() const { return static_cast<int64_t>(chunk_) * index().tile.rows * pitch() + kWinogradStagger; }
   int64_t output_row() const { return pitch() * tile().outputs[2]; }
   int64_t output_rows() const { return int64_t{tile().outputs[0]} * tile().outputs[1]; }
   static size_t Bytes(int64_t floats) { return RoundUp(static_cast<size_t>(floats) * sizeof(float), kAlignment); }
+  // The last row is read up to outputs (6 at most) * lanes beyond its end.
   size_t TileBytes() const { return Bytes(static_cast<int64_t>(input_.floats()) + 8 * lanes()); }
   size_t ScratchBytes() const {
     return std::max(Bytes(WinogradInputArgs::ScratchFloats(tile(), blocks_.block[2], pitch() + lanes(), lanes())),
@@ -101,10 +102,6 @@ class WinogradPlan {
     return TileBytes() + ScratchBytes() + InputBytes() + SumBytes() + AccumulatorBytes() + OutputBytes() + SpanBytes();
   }
 
-  // Matrices of different points are not a multiple of a page apart: they would share a few sets of L1.
-  static constexpr int64_t kStagger = 16;
-  static constexpr int64_t kChannels = 16;  // of the input that are padded at a time
-
   const KernelTable* kernels_ = nullptr;
   const PanelKernel* kernel_ = nullptr;
   Shared<WinogradWeights<float>> weights_;
@@ -112,7 +109,7 @@ class WinogradPlan {
   WinogradBlocks blocks_;
   int64_t channels_ = 0;  // of a group
   size_t chunk_ = 1;      // panels whose sums are kept at a time
-  InputTile input_;       // kChannels of a block
+  InputTile input_;       // kWinogradChannels of a block
   SubTiling cutting_;
   Buffer<int32_t> offset_;  // [columns + kPrefetchColumns] into the transformed input of a point
   OutputRows rows_;
@@ -156,7 +153,7 @@ inline Result<WinogradPlan> WinogradPlan::Make(const KernelTable& kernels, Share
     axis.align = 1;
     axis.shifted = false;
   }
-  plan.input_.channels = std::min(kChannels, plan.channels_);
+  plan.input_.channels = std::min(kWinogradChannels, plan.channels_);
   plan.input_.channel_stride = static_cast<int64_t>(RoundUp(static_cast<size_t>(plan.input_.plane()), 16)) + 16;
 
   LACUNA_ASSIGN_OR_RETURN(offset, Buffer<int32_t>::Make(packed.column.size() + kPrefetchColumns));
@@ -212,8 +209,8 @@ inline void WinogradPlan::TransformInput(const TileJob& job, const Block& block,
   args.lanes = lanes();
   args.point_stride = input_point();
   const float* x = job.x.data + block.image * job.x.batch_stride + block.group * channels_ * job.x.channel_stride;
-  for (int64_t first = 0; first < channels_; first += kChannels) {
-    input.channels = std::min(kChannels, channels_ - first);
+  for (int64_t first = 0; first < channels_; first += kWinogradChannels) {
+    input.channels = std::min(kWinogradChannels, channels_ - first);
     kernels_->pack_input(input, block.origin,
                          {x + first * job.x.channel_stride, job.x.channel_stride, job.x.axis_stride}, padded);
     for (int64_t c = 0; c < input.channels; ++c) {

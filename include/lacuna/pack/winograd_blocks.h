@@ -12,7 +12,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 
 namespace lacuna {
 
@@ -89,11 +88,12 @@ inline WinogradBlocks ChooseWinogradBlocks(const std::array<TileAxis, 3>& axis, 
                                            const WinogradBudget& budget) {
   WinogradBlocks best;
   for (size_t a = 0; a < 3; ++a) best.tiles[a] = (axis[a].output + tile.outputs[a] - 1) / tile.outputs[a];
-  best.cost = std::numeric_limits<double>::infinity();
   const double product_bytes = static_cast<double>(tile.products()) * sizeof(float);
   const double most = std::clamp(product_bytes * budget.weights_per_group, static_cast<double>(kWinogradBlockBytes),
                                  static_cast<double>(kMaxWinogradBlockBytes));
   const auto next_parts = [](int64_t parts) { return parts < 8 ? parts + 1 : parts + parts / 4; };
+  best.block = {1, 1, 1};  // where none of those tried below is small enough
+  best.cost = pack::WinogradCost(tile, best, budget);
   WinogradBlocks blocks = best;
   for (int64_t nd = 1; nd <= best.tiles[0]; nd = next_parts(nd)) {
     for (int64_t nh = 1; nh <= best.tiles[1]; nh = next_parts(nh)) {

@@ -39,6 +39,11 @@ inline constexpr size_t kInputTileBytes = 576 * 1024;
 inline constexpr size_t kWinogradBlockBytes = 2 * 1024 * 1024;
 inline constexpr size_t kMaxWinogradBlockBytes = 8 * 1024 * 1024;
 inline constexpr size_t kWinogradSumBytes = 256 * 1024;
+// Input channels that are padded at a time, to be still in L1 or L2 when they are transformed; and the floats between
+// matrices of neighbouring points, a cache line, lest they be a multiple of a page apart and share a few sets of L1.
+// Not fitted.
+inline constexpr int64_t kWinogradChannels = 16;
+inline constexpr int64_t kWinogradStagger = 16;
 
 // The largest WinogradError that is accepted where Winograd forms are, and the most bytes of transformed weights a
 // layer: F(4x4x4) multiplies a 3x3x3 layer's by 8, and with 512 channels would hold 226 MB.
@@ -80,6 +85,16 @@ inline constexpr int kDepthwiseColumns = kRegisters >= 32 ? 14 : 7;
 // a stream in reads that are a pixel apart. With 2 MiB and more that is worth 7 to 30 % where they come from memory,
 // and costs 3 to 5 % where they come from L3 (MobileNet-V2's first depthwise layers, Zen 4).
 inline constexpr double kFetchAheadBytes = 512 * 1024;
+
+// Selection by measurement: seconds for a layer; candidates are tried that are predicted to take this many times the
+// best at most, in so many turns. One this many times slower than the best drops out: hosts have been seen to halve the
+// speed of a core for seconds, so a factor of 2 alone proves nothing. Within the tie the better predicted wins: medians
+// of short runs repeat within about 2 % on an idle core.
+inline constexpr double kMeasureSeconds = 0.2;
+inline constexpr double kMostPredicted = 2.0;
+inline constexpr int kMeasureTurns = 5;
+inline constexpr double kFarSlower = 2.5;
+inline constexpr double kTie = 1.02;
 
 // Cost model, in multiply-adds of one vector: estimates from where conv2d_bench vgg16 and resnet50 spend their time on
 // Zen 4, good enough to rank tiles. Not fitted.

@@ -5,6 +5,7 @@
 
 #include "lacuna/core/status.h"
 #include "lacuna/policy/choices.h"
+#include "lacuna/policy/defaults.h"
 #include "lacuna/policy/machine.h"
 
 #include <algorithm>
@@ -144,17 +145,12 @@ struct MeasureProgress {
 // the cost model, and the reason says so. A layer in `choices` is not measured again, if its candidate is still one;
 // what was measured is added to them.
 struct SelectByMeasurement {
-  double budget_seconds = 0.2;  // for a layer
-  double most_predicted = 2.0;
-  int turns = 5;
+  double budget_seconds = kMeasureSeconds;  // for a layer
+  double most_predicted = kMostPredicted;
+  int turns = kMeasureTurns;
   Choices* choices = nullptr;                            // may be null
   FunctionRef<void(const MeasureProgress&)> progress{};  // may be null
   double (*now)() = &SteadySeconds;
-
-  // Medians of short runs repeat within about 2 % on an idle core.
-  static constexpr double kTie = 1.02;
-  // Hosts have been seen to halve the speed of a core for seconds: a factor of 2 alone proves nothing.
-  static constexpr double kFarSlower = 2.5;
 
   Choice Choose(const LayerKey& layer, std::span<const Candidate> candidates) const;
 
