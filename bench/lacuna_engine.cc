@@ -3,14 +3,22 @@
 #include <lacuna/lacuna.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "lacuna_policies.h"
+
 #ifdef _OPENMP
 #include "lacuna/core/executor_openmp.h"
+#endif
+#ifdef LACUNA_BENCH_HAS_LIBXSMM
+#include "lacuna/kernel/product_libxsmm.h"
 #endif
 
 namespace lacuna::bench {
@@ -39,13 +47,14 @@ Status CheckThreads(int threads) {
 }
 
 // What differs between the two operations: how a plan is made and how it sees the activations.
-template <int kRank>
+template <int kSpatialRank>
 struct ConvolutionOperation {
+  static constexpr int kRank = kSpatialRank;
   using Plan = Convolution<kRank>;
 
   template <Policy P, class Weights>
-  static Result<Plan> Make(const Problem& problem, const Weights& weights) {
-    return MakeConvolution<kRank>(weights, ShapeOfRank<kRank>(problem.shape), Epilogue{}, P{});
+  static Result<Plan> Make(const Problem& problem, const Weights& weights, const P& policy) {
+    return MakeConvolution<kRank>(weights, ShapeOfRank<kRank>(problem.shape), Epilogue{}, policy);
   }
 
   template <class E>
@@ -62,11 +71,12 @@ struct ConvolutionOperation {
 };
 
 struct GemmOperation {
+  static constexpr int kRank = 0;
   using Plan = Gemm;
 
   template <Policy P, class Weights>
-  static Result<Plan> Make(const Problem& problem, const Weights& weights) {
-    return MakeGemm(weights, {.n = problem.shape.positions()}, Epilogue{}, P{});
+  static Result<Plan> Make(const Problem& problem, const Weights& weights, const P& policy) {
+    return MakeGemm(weights, {.n = problem.shape.positions()}, Epilogue{}, policy);
   }
 
   template <class E>
@@ -87,11 +97,17 @@ class LacunaEngine : public Engine {
   using Plan = typename Operation::Plan;
 
   static Result<EnginePointer> Make(const Problem& problem, const Settings&, const EngineInfo& info) {
+    LACUNA_ASSIGN_OR_RETURN(engine, MakeWith(P{}, problem, info));
+    return EnginePointer(std::move(engine));
+  }
+
+  static Result<std::unique_ptr<LacunaEngine>> MakeWith(const P& policy, const Problem& problem,
+                                                        const EngineInfo& info) {
     LACUNA_RETURN_IF_ERROR(CheckThreads(info.threads));
     LACUNA_ASSIGN_OR_RETURN(dense, DenseWeights<float>::View(MatrixShapeOf(problem.shape), problem.weights));
     const double start = Seconds();
-    auto plan = problem.pruned != nullptr ? Operation::template Make<P>(problem, *problem.pruned)
-                                          : Operation::template Make<P>(problem, dense);
+    auto plan = problem.pruned != nullptr ? Operation::template Make<P>(problem, *problem.pruned, policy)
+                                          : Operation::template Make<P>(problem, dense, policy);
     const double pack_seconds = Seconds() - start;
     if (!plan.ok()) return plan.status();
     LACUNA_ASSIGN_OR_RETURN(workspace,
@@ -99,9 +115,9 @@ class LacunaEngine : public Engine {
     const bool channels_last = problem.channels_last || info.channels_last;
     LACUNA_ASSIGN_OR_RETURN(x, Activations::InputOf(problem, channels_last));
     LACUNA_ASSIGN_OR_RETURN(y, Activations::OutputOf(problem, channels_last));
-    auto engine = EnginePointer(new LacunaEngine(*std::move(plan), std::move(workspace), std::move(x), std::move(y),
-                                                 info.threads, pack_seconds));
-    LACUNA_RETURN_IF_ERROR(static_cast<LacunaEngine&>(*engine).TryRun());
+    auto engine = std::unique_ptr<LacunaEngine>(new LacunaEngine(*std::move(plan), std::move(workspace), std::move(x),
+                                                                 std::move(y), info.threads, pack_seconds));
+    LACUNA_RETURN_IF_ERROR(engine->TryRun());
     return engine;
   }
 
@@ -116,6 +132,7 @@ class LacunaEngine : public Engine {
   void CopyOutput(std::span<float> planar) const override { y_.CopyTo(planar); }
   std::string Detail() const override { return plan_.Explain().ToString(); }
   double pack_seconds() const override { return pack_seconds_; }
+  const Plan& plan() const { return plan_; }
 
  private:
   LacunaEngine(Plan plan, Buffer<std::byte> workspace, Activations x, Activations y, int threads, double pack_seconds)
@@ -139,43 +156,6 @@ class LacunaEngine : public Engine {
   double pack_seconds_;
 };
 
-// Policies that change one decision of the default one, to show what it is worth.
-enum class Algorithm : uint8_t { kPanel, kPattern, kWinograd };
-
-constexpr Algorithm AlgorithmOf(std::string_view candidate) {
-  if (candidate == "pattern") return Algorithm::kPattern;
-  return candidate.substr(0, 8) == "winograd" ? Algorithm::kWinograd : Algorithm::kPanel;
-}
-
-// The best of one kind; refused where there is none.
-template <Algorithm kAlgorithm>
-struct SelectAlgorithm {
-  static size_t Choose(std::span<const Candidate> candidates) {
-    size_t best = candidates.size();
-    for (size_t i = 0; i < candidates.size(); ++i) {
-      if (AlgorithmOf(candidates[i].name) != kAlgorithm) continue;
-      if (best == candidates.size() || candidates[i].predicted < candidates[best].predicted) best = i;
-    }
-    return best;
-  }
-};
-struct PatternPolicy : DefaultPolicy {
-  using Select = SelectAlgorithm<Algorithm::kPattern>;
-};
-struct PanelPolicy : DefaultPolicy {
-  using Select = SelectAlgorithm<Algorithm::kPanel>;
-};
-// With Winograd forms fractions of peak are of what a direct convolution would have had to do.
-struct WinogradOnlyPolicy : WinogradPolicy {
-  using Select = SelectAlgorithm<Algorithm::kWinograd>;
-};
-struct KeepPolicy : DefaultPolicy {
-  using Reorder = KeepOrder;
-};
-struct ReorderPolicy : DefaultPolicy {
-  using Reorder = GroupSimilarRows;
-};
-
 bool HasWinogradForm(const Problem& problem) {
   const ConvShape<3>& shape = problem.shape;
   bool any = false;
@@ -184,6 +164,72 @@ bool HasWinogradForm(const Problem& problem) {
     any = any || shape.kernel[a] == 3;
   }
   return any;
+}
+
+// Fails if the candidate that the policy asks for by name is not there.
+template <class Operation>
+Result<SelectedPlan> Select(const Problem& problem, const SelectionPolicy& policy, const EngineInfo& info) {
+  using SelectedEngine = LacunaEngine<Operation, SelectionPolicy>;
+  LACUNA_ASSIGN_OR_RETURN(engine, SelectedEngine::MakeWith(policy, problem, info));
+  const Explanation explanation = engine->plan().Explain();
+  SelectedPlan selected;
+  for (size_t i = 0; i < explanation.option_count; ++i) {
+    const Explanation::Option& option = explanation.options[i];
+    selected.options.push_back({option.name, option.predicted, option.measured_seconds});
+  }
+  selected.chosen = explanation.chosen;
+  if (!policy.select.IsWanted(selected.options[selected.chosen].name)) {
+    return Status::Make(StatusCode::kUnsupported, "the layer has no candidate \"%s\"",
+                        policy.select.selection.name.c_str());
+  }
+  selected.engine = std::move(engine);
+  return selected;
+}
+
+// Engine `lacuna_winograd_<outputs>` of each Winograd tile: "lacuna_winograd_2x4x4" is candidate "winograd 2x4x4".
+constexpr std::string_view kTileEngine = "lacuna_winograd_", kTileCandidate = "winograd ";
+
+template <class Operation>
+Result<EnginePointer> MakeWinogradTile(const Problem& problem, const Settings&, const EngineInfo& info) {
+  SelectionPolicy policy;
+  policy.select = {
+      {.by = Selection::By::kName, .name = std::string(kTileCandidate) + (info.name + kTileEngine.size())}};
+  LACUNA_ASSIGN_OR_RETURN(selected, Select<Operation>(problem, policy, info));
+  return std::move(selected.engine);
+}
+
+// The best predicted Winograd form whose products are libxsmm's.
+template <class Operation>
+Result<EnginePointer> MakeWinogradLibxsmm(const Problem& problem, const Settings& settings, const EngineInfo& info) {
+#ifdef LACUNA_BENCH_HAS_LIBXSMM
+  if (settings.instruction_set < InstructionSet::kAvx512) {
+    return Status::Make(StatusCode::kUnsupported, "libxsmm takes the best instruction set here, whatever --target");
+  }
+  SelectionPolicy policy;
+  policy.winograd_product = &LibxsmmProduct();
+  policy.select = {{.by = Selection::By::kEndOfName, .name = " libxsmm"}};
+  LACUNA_ASSIGN_OR_RETURN(selected, Select<Operation>(problem, policy, info));
+  return std::move(selected.engine);
+#else
+  static_cast<void>(problem);
+  static_cast<void>(settings);
+  static_cast<void>(info);
+  return Status::Make(StatusCode::kUnsupported, "built without libxsmm");
+#endif
+}
+
+// The tiles that transform all axes of kernels of 3 x 3 or 3 x 3 x 3.
+template <int kRank>
+void AddWinogradTiles(const EngineInfo& info, std::vector<EngineInfo>& engines) {
+  static std::deque<std::string> names;  // outlives the list
+  for (const NamedWinogradTile& tile : kWinogradTiles) {
+    const std::array<int, 3>& outputs = tile.tile.outputs;
+    if ((outputs[0] > 1) != (kRank == 3) || outputs[1] == 1 || outputs[2] == 1) continue;
+    names.push_back(std::string(kTileEngine) + (tile.name + kTileCandidate.size()));
+    engines.push_back(info);
+    engines.back().name = names.back().c_str();
+    engines.back().make = &MakeWinogradTile<ConvolutionOperation<kRank>>;
+  }
 }
 
 // Engine `lacuna`, with more threads if asked for, and the variants asked for.
@@ -198,8 +244,11 @@ std::vector<EngineInfo> EnginesOf(EngineInfo info, const Options& options) {
     engines.back().name = threads_name.c_str();
     engines.back().threads = options.threads;
   }
+  const auto wanted = [&](const char* variant) {
+    return std::find(options.variants.begin(), options.variants.end(), variant) != options.variants.end();
+  };
   const auto add = [&](const char* variant, const char* name, auto make, bool channels_last) {
-    if (std::find(options.variants.begin(), options.variants.end(), variant) == options.variants.end()) return;
+    if (!wanted(variant)) return;
     engines.push_back(info);
     engines.back().name = name;
     engines.back().make = make;
@@ -211,10 +260,15 @@ std::vector<EngineInfo> EnginesOf(EngineInfo info, const Options& options) {
   add("reorder", "lacuna_reorder", &LacunaEngine<Operation, ReorderPolicy>::Make, false);
   add("winograd", "lacuna_winograd", &LacunaEngine<Operation, WinogradOnlyPolicy>::Make, false);
   add("auto", "lacuna_auto", &LacunaEngine<Operation, WinogradPolicy>::Make, false);
+  if constexpr (Operation::kRank != 0) {
+    add("libxsmm", "lacuna_winograd_libxsmm", &MakeWinogradLibxsmm<Operation>, false);
+    if (wanted("tiles")) AddWinogradTiles<Operation::kRank>(info, engines);
+  }
   for (EngineInfo& engine : engines) {
     const std::string_view name = engine.name;
-    engine.winograd = name == "lacuna_winograd" || name == "lacuna_auto";
-    if (name == "lacuna_winograd") engine.supports = &HasWinogradForm;
+    const bool winograd_alone = name.starts_with("lacuna_winograd");
+    engine.winograd = winograd_alone || name == "lacuna_auto";
+    if (winograd_alone) engine.supports = &HasWinogradForm;
   }
   add("nhwc", "lacuna_nhwc", &LacunaEngine<Operation>::Make, true);
   add("planar", "lacuna_planar", &LacunaEngine<Operation>::MakePlanar, false);
@@ -234,6 +288,16 @@ template std::vector<EngineInfo> LacunaConvolutions<3>(const Options& options);
 std::vector<EngineInfo> LacunaGemms(const Options& options) {
   return EnginesOf<GemmOperation>({.name = "lacuna", .pruned = true, .supports = &IsGemm}, options);
 }
+
+template <int kRank>
+Result<SelectedPlan> SelectPlan(const Problem& problem, const Selection& selection) {
+  SelectionPolicy policy;
+  policy.select = {selection};
+  if (const Result<MachineFacts>& machine = MeasuredMachine(); machine.ok()) policy.cost = CostFactors::Of(*machine);
+  return Select<ConvolutionOperation<kRank>>(problem, policy, {.name = "lacuna"});
+}
+template Result<SelectedPlan> SelectPlan<2>(const Problem& problem, const Selection& selection);
+template Result<SelectedPlan> SelectPlan<3>(const Problem& problem, const Selection& selection);
 
 int64_t LacunaTarget() { return ActiveTarget(); }
 

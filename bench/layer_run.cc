@@ -38,10 +38,12 @@ EnginePointer LayerRun::MakeVerified(const Entry& entry, const Workload& workloa
   (*engine)->Run();
   output.assign(static_cast<size_t>(problem.shape.output_elements()), 0.0f);
   (*engine)->CopyOutput(output);
-  if (const Status status = Verify(problem, entry.engine.winograd, output); !status.ok()) {
-    measurement.error = status.message();
+  const Result<double> error = Verify(problem, entry.engine.winograd, output);
+  if (!error.ok()) {
+    measurement.error = error.status().message();
     return nullptr;
   }
+  measurement.output_error = *error;
   measurement.detail = (*engine)->Detail();
   measurement.pack_seconds = (*engine)->pack_seconds();
   return *std::move(engine);

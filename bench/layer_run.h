@@ -40,6 +40,7 @@ struct Measurement {
       0.0;  // the larger of useful_flops at peak, and input + output + stored weights once through memory
   double pack_seconds = 0.0;
   double storage_ratio = 0.0;  // StorageBytes over the bytes of the kept weights
+  double output_error = 0.0;   // the largest, over the root mean square of the outputs
   bool bit_identical = true;   // to the same engine with one thread
 
   double peak_fraction() const { return useful_flops / seconds / peak_flops; }

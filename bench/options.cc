@@ -20,10 +20,12 @@ int ParseOptions(const std::string& description, int& argc, char**& argv, Option
   app.add_option("--peers", options.peers, "engines to compare with (default: all that were built in)")->delimiter(',');
   app.add_option(
          "--variants", options.variants,
-         "also measure lacuna with one decision changed: its pattern or panel kernel forced, Winograd forms only or "
-         "(auto) allowed, rows never or always reordered, channels-last or planar activations")
+         "also measure lacuna with one decision changed: its pattern or panel kernel forced, Winograd forms only, each "
+         "of their tiles, with libxsmm's products, or (auto) allowed, rows never or always reordered, channels-last or "
+         "planar activations")
       ->delimiter(',')
-      ->check(CLI::IsMember({"pattern", "panel", "winograd", "auto", "keep", "reorder", "nhwc", "planar"}));
+      ->check(CLI::IsMember(
+          {"pattern", "panel", "winograd", "tiles", "libxsmm", "auto", "keep", "reorder", "nhwc", "planar"}));
   app.add_flag("--no-peers", options.no_peers, "measure lacuna alone");
   app.add_option("--seconds", options.seconds, "time budget of a layer, all engines together")
       ->check(CLI::PositiveNumber);

@@ -11,12 +11,13 @@ namespace lacuna::bench {
 struct Options {
   std::string target;  // empty: the best
   int threads = 1;
-  std::vector<std::string> schemes;   // empty: the program's own list
-  std::vector<std::string> peers;     // empty: all
-  std::vector<std::string> variants;  // of lacuna: pattern, panel, winograd, auto, keep, reorder, nhwc, planar
-  std::string network_scheme;         // of networks pruned as a whole; empty: punched, if anything else asks for them
-  double flops_rate = 0.0;            // of networks pruned as a whole; 0: the network's own
-  double seconds = 2.0;               // time budget of a layer, all its engines together
+  std::vector<std::string> schemes;  // empty: the program's own list
+  std::vector<std::string> peers;    // empty: all
+  std::vector<std::string>
+      variants;                // of lacuna: pattern, panel, winograd, tiles, libxsmm, auto, keep, reorder, nhwc, planar
+  std::string network_scheme;  // of networks pruned as a whole; empty: punched, if anything else asks for them
+  double flops_rate = 0.0;     // of networks pruned as a whole; 0: the network's own
+  double seconds = 2.0;        // time budget of a layer, all its engines together
   bool smoke = false;
   bool verbose = false;
   bool no_peers = false;

@@ -7,79 +7,11 @@
 #include <string_view>
 #include <utility>
 
+#include "lookup.h"
 #include "networks.h"
 
 namespace lacuna::bench {
 namespace {
-
-bool IsLacuna(const Entry& entry) { return std::string_view(entry.engine.name).substr(0, 6) == "lacuna"; }
-bool IsOnednn(const Entry& entry) { return std::string_view(entry.engine.name).substr(0, 6) == "onednn"; }
-
-const Measurement* Find(const LayerRun& run, std::string_view scheme, std::string_view engine) {
-  for (size_t e = 0; run.measured() && e < run.entries().size(); ++e) {
-    const Entry& entry = run.entries()[e];
-    const Measurement& measurement = run.measurements()[e];
-    if (measurement.measured && entry.scheme == scheme && entry.engine.name == engine) return &measurement;
-  }
-  return nullptr;
-}
-
-// A peer that competes with lacuna under `scheme`: it has the same pruned weights, or the dense ones.
-struct Peer {
-  const Entry* entry = nullptr;
-  const Measurement* measurement = nullptr;
-};
-
-template <class Wanted>
-Peer FastestPeer(const LayerRun& run, std::string_view scheme, const Wanted& wanted) {
-  Peer best;
-  for (size_t e = 0; run.measured() && e < run.entries().size(); ++e) {
-    const Entry& entry = run.entries()[e];
-    const Measurement& measurement = run.measurements()[e];
-    if (!measurement.measured || IsLacuna(entry) || !wanted(entry)) continue;
-    if (entry.scheme != scheme && entry.scheme != "dense") continue;
-    if (best.measurement == nullptr || measurement.seconds < best.measurement->seconds) best = {&entry, &measurement};
-  }
-  return best;
-}
-
-Peer FastestPeer(const LayerRun& run, std::string_view scheme) {
-  return FastestPeer(run, scheme, [](const Entry&) { return true; });
-}
-
-// oneDNN's best of direct and Winograd.
-Peer FastestOnednn(const LayerRun& run, std::string_view scheme) { return FastestPeer(run, scheme, &IsOnednn); }
-
-template <class F>
-void ForEachEntry(const LayerRuns& runs, const F& f) {
-  for (const auto& run : runs) {
-    for (size_t e = 0; run->measured() && e < run->entries().size(); ++e) {
-      f(*run, run->entries()[e], run->measurements()[e]);
-    }
-  }
-}
-
-template <class Wanted, class Name>
-std::vector<std::string> Distinct(const LayerRuns& runs, const Wanted& wanted, const Name& name) {
-  std::vector<std::string> names;
-  ForEachEntry(runs, [&](const LayerRun&, const Entry& entry, const Measurement& measurement) {
-    if (!measurement.measured || !wanted(entry)) return;
-    if (std::find(names.begin(), names.end(), name(entry)) == names.end()) names.push_back(name(entry));
-  });
-  return names;
-}
-
-std::vector<std::string> PeerNames(const LayerRuns& runs) {
-  return Distinct(
-      runs, [](const Entry& entry) { return !IsLacuna(entry); },
-      [](const Entry& entry) { return std::string(entry.engine.name); });
-}
-
-std::vector<std::string> LacunaSchemes(const LayerRuns& runs) {
-  return Distinct(runs, &IsLacuna, [](const Entry& entry) { return entry.scheme; });
-}
-
-int Width(const std::string& name) { return std::max(8, static_cast<int>(name.size())); }
 
 void PrintMs(int width, const Measurement* measurement) {
   if (measurement != nullptr) {
@@ -97,17 +29,12 @@ void PrintSpeedUp(const Measurement& lacuna, const Peer& peer) {
   }
 }
 
-// What a peer takes beside lacuna under `scheme`: with the same pruned weights if it runs them, else with dense ones.
-const Measurement* FindPeer(const LayerRun& run, std::string_view scheme, std::string_view engine) {
-  const Measurement* pruned = Find(run, scheme, engine);
-  return pruned != nullptr ? pruned : Find(run, "dense", engine);
-}
-
-void PrintRow(const LayerRun& run, const std::string& scheme, const std::vector<std::string>& peers) {
+void PrintRow(const LayerRun& run, const std::string& scheme, const std::vector<std::string>& own,
+              const std::vector<std::string>& peers) {
   const Measurement* lacuna = Find(run, scheme, "lacuna");
   if (lacuna == nullptr) return;
-  std::printf("%-38s %-15s", run.Name().c_str(), scheme.c_str());
-  PrintMs(8, lacuna);
+  std::printf("%-38s %-19s", run.Name().c_str(), scheme.c_str());
+  for (const std::string& name : own) PrintMs(Width(name), Find(run, scheme, name));
   for (const std::string& name : peers) PrintMs(Width(name), FindPeer(run, scheme, name));
   const Peer best = FastestPeer(run, scheme);
   std::printf("  %-15s", best.entry != nullptr ? best.entry->engine.name : "none");
@@ -116,28 +43,6 @@ void PrintRow(const LayerRun& run, const std::string& scheme, const std::vector<
   std::printf(" %7.1f %5.1f%% %5.1f%% %4d-%d\n", lacuna->useful_flops / lacuna->seconds * 1e-9,
               100.0 * lacuna->peak_fraction(), 100.0 * lacuna->roof_fraction(), lacuna->samples, lacuna->dropped);
 }
-
-class GeometricMean {
- public:
-  void Add(double value, const LayerRun& run) {
-    log_sum_ += std::log(value);
-    ++count_;
-    if (value < lowest_) {
-      lowest_ = value;
-      where_ = run.Name();
-    }
-  }
-  double value() const { return count_ == 0 ? 0.0 : std::exp(log_sum_ / count_); }
-  int count() const { return count_; }
-  double lowest() const { return count_ == 0 ? 0.0 : lowest_; }
-  const std::string& where() const { return where_; }
-
- private:
-  double log_sum_ = 0.0;
-  int count_ = 0;
-  double lowest_ = std::numeric_limits<double>::infinity();
-  std::string where_;
-};
 
 // The groups of layers that goals are set for.
 struct LayerGroup {
@@ -181,14 +86,6 @@ constexpr LayerGroup kGroups[] = {
      [](const LayerRun& run) { return run.op() == "gemm_nk" && run.layer().network == std::string_view("bert_base"); }},
 };
 
-void PrintMean(const GeometricMean& mean) {
-  if (mean.count() == 0) {
-    std::printf(" %7s %7s", "-", "-");
-  } else {
-    std::printf(" %7.3f %7.3f", mean.value(), mean.lowest());
-  }
-}
-
 // What a group of layers adds up to under one scheme.
 struct GroupFigures {
   int layers = 0;   // measured
@@ -207,10 +104,10 @@ struct GroupFigures {
     seconds += lacuna->seconds;
     pack_seconds += lacuna->pack_seconds;
     storage_ratio = std::max(storage_ratio, lacuna->storage_ratio);
-    peak.Add(lacuna->peak_fraction(), run);
-    roof.Add(lacuna->roof_fraction(), run);
+    peak.Add(lacuna->peak_fraction(), run.Name());
+    roof.Add(lacuna->roof_fraction(), run.Name());
     const auto add_speed_up = [&](GeometricMean& mean, const Measurement* peer) {
-      if (peer != nullptr) mean.Add(peer->seconds / lacuna->seconds, run);
+      if (peer != nullptr) mean.Add(peer->seconds / lacuna->seconds, run.Name());
     };
     add_speed_up(best, FastestPeer(run, scheme).measurement);
     add_speed_up(onednn, FastestOnednn(run, scheme).measurement);
@@ -225,51 +122,13 @@ void PrintGroup(const LayerRuns& runs, const LayerGroup& group, const std::strin
     if (group.contains(*run)) figures.Add(*run, scheme);
   }
   if (figures.layers == 0) return;
-  std::printf("%-28s %-15s %2d of %2d", group.title, scheme.c_str(), figures.layers, figures.members);
+  std::printf("%-28s %-19s %2d of %2d", group.title, scheme.c_str(), figures.layers, figures.members);
   for (const GeometricMean* mean :
        {&figures.peak, &figures.roof, &figures.best, &figures.onednn, &figures.direct, &figures.dense}) {
     PrintMean(*mean);
   }
   std::printf(" %9.3f %9.1f %7.3f  %s\n", figures.seconds * 1e3, figures.pack_seconds * 1e3, figures.storage_ratio,
               figures.onednn.where().c_str());
-}
-
-// What the variants of lacuna are worth: their speed over that of the default policy.
-void PrintVariants(const LayerRuns& runs) {
-  const auto is_variant = [](const Entry& entry) {
-    return IsLacuna(entry) && entry.engine.threads == 1 && entry.engine.name != std::string_view("lacuna");
-  };
-  const auto name = [](const Entry& entry) { return entry.scheme + "/" + entry.engine.name; };
-  for (const std::string& variant : Distinct(runs, is_variant, name)) {
-    GeometricMean speed_up;
-    ForEachEntry(runs, [&](const LayerRun& run, const Entry& entry, const Measurement& measurement) {
-      const Measurement* lacuna = Find(run, entry.scheme, "lacuna");
-      if (!measurement.measured || lacuna == nullptr || name(entry) != variant) return;
-      speed_up.Add(lacuna->seconds / measurement.seconds, run);
-    });
-    if (speed_up.count() == 0) continue;
-    std::printf("%-40s %.3fx lacuna's speed over %d layers, lowest %.3fx (%s)\n", variant.c_str(), speed_up.value(),
-                speed_up.count(), speed_up.lowest(), speed_up.where().c_str());
-  }
-}
-
-void PrintThreads(const LayerRuns& runs) {
-  GeometricMean scaling;
-  bool identical = true;
-  std::string name;
-  ForEachEntry(runs, [&](const LayerRun& run, const Entry& entry, const Measurement& measurement) {
-    if (entry.engine.threads <= 1 || !measurement.measured) return;
-    name = entry.engine.name;
-    identical = identical && measurement.bit_identical;
-    const Measurement* one = Find(run, entry.scheme, "lacuna");
-    if (one == nullptr) return;
-    std::printf("%-60s %6.3fx%s\n", run.NameOf(entry).c_str(), one->seconds / measurement.seconds,
-                measurement.bit_identical ? "" : "  DIFFERS from one thread");
-    scaling.Add(one->seconds / measurement.seconds, run);
-  });
-  if (scaling.count() == 0) return;
-  std::printf("%s over lacuna: geometric mean %.3fx, lowest %.3fx (%s); results %s\n", name.c_str(), scaling.value(),
-              scaling.lowest(), scaling.where().c_str(), identical ? "bit-identical" : "DIFFER");
 }
 
 // The runs of all convolutions of a network, in the order of the layer table; empty unless all were measured.
@@ -343,17 +202,17 @@ void PrintNetwork(const std::vector<const LayerRun*>& layers, const std::string&
 }  // namespace
 
 void PrintLayers(const LayerRuns& runs) {
-  const std::vector<std::string> peers = PeerNames(runs);
-  const std::vector<std::string> schemes = LacunaSchemes(runs);
+  const std::vector<std::string> own = LacunaNames(runs), peers = PeerNames(runs), schemes = LacunaSchemes(runs);
   if (schemes.empty()) return;
   std::printf(
       "\nms, medians; speed-ups of lacuna over the best peer and over the best of oneDNN; useful GFLOP/s; fractions\n");
-  std::printf("%-38s %-15s %8s", "layer", "scheme", "lacuna");
+  std::printf("%-38s %-19s", "layer", "scheme");
+  for (const std::string& name : own) std::printf(" %*s", Width(name), name.c_str());
   for (const std::string& name : peers) std::printf(" %*s", Width(name), name.c_str());
   std::printf("  %-15s %8s %8s %7s %6s %6s samples-dropped\n", "best peer", "over it", "onednn", "GFLOP/s", "peak",
               "roof");
   for (const auto& run : runs) {
-    for (const std::string& scheme : schemes) PrintRow(*run, scheme, peers);
+    for (const std::string& scheme : schemes) PrintRow(*run, scheme, own, peers);
   }
 }
 
@@ -366,13 +225,11 @@ void PrintSummary(const LayerRuns& runs) {
       "the best peer, over oneDNN's best, over onednn_direct and over lacuna's dense path; ms and packing ms of all "
       "layers;\n"
       "stored bytes per byte of weights, at most; the layer where oneDNN comes closest\n");
-  std::printf("%-28s %-15s %8s %15s %15s %15s %15s %15s %15s %9s %9s %7s\n", "group", "scheme", "layers", "peak",
+  std::printf("%-28s %-19s %8s %15s %15s %15s %15s %15s %15s %9s %9s %7s\n", "group", "scheme", "layers", "peak",
               "roof", "best peer", "oneDNN", "onednn_direct", "lacuna dense", "ms", "pack ms", "stored");
   for (const LayerGroup& group : kGroups) {
     for (const std::string& scheme : schemes) PrintGroup(runs, group, scheme);
   }
-  PrintVariants(runs);
-  PrintThreads(runs);
 }
 
 void PrintNetworks(const LayerRuns& runs) {

@@ -1,9 +1,12 @@
 #!/bin/bash
 # Usage: bench/run.sh [FILTER] [FLAG...]
+#        bench/run.sh winograd [FLAG...]
+#        bench/run.sh select [FLAG...]
 # Builds the benchmarks (preset release), measures peak_bench, conv2d_bench, conv3d_bench and gemm_bench one after the
 # other on one core, lists what formats take to store (storage_bench), prints their reports and writes Google
 # Benchmark's JSON to build/bench/. FILTER is a regular expression over names like
 # conv2d/vgg16.conv3_2/bcr_col-8x/lacuna; flags, say --target=avx2, go to conv2d_bench, conv3d_bench and gemm_bench.
+# The other two run winograd_bench or select_bench alone, and write build/bench/winograd.json or select.json.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +14,11 @@ cmake/install-debian.sh cmake ninja-build g++-12 libhwy-dev libbenchmark-dev lib
   libdnnl-dev libxnnpack-dev libpthreadpool-dev libcpuinfo-dev libopenblas-dev libeigen3-dev libxsmm-dev
 cmake/install-debian.sh libtorch-dev || echo "run.sh: no libtorch-dev here, the peer pytorch is left out" >&2
 
+alone=
+if [[ ${1:-} == winograd || ${1:-} == select ]]; then
+  alone=$1
+  shift
+fi
 filter=.
 if [[ $# -gt 0 && $1 != -* ]]; then
   filter=$1
@@ -18,7 +26,9 @@ if [[ $# -gt 0 && $1 != -* ]]; then
 fi
 
 cmake --preset release -DLACUNA_BUILD_TESTS=OFF -DLACUNA_BUILD_EXAMPLES=OFF >/dev/null
-cmake --build --preset release --target peak_bench conv2d_bench conv3d_bench gemm_bench storage_bench
+targets=(peak_bench conv2d_bench conv3d_bench gemm_bench storage_bench)
+if [[ -n $alone ]]; then targets=("${alone}_bench"); fi
+cmake --build --preset release --target "${targets[@]}"
 
 # One core, so that the samples of one engine do not migrate away from its caches; more if the flags ask for threads.
 pin=()
@@ -28,6 +38,10 @@ fi
 
 out=build/bench
 mkdir -p "$out"
+case $alone in
+  winograd) exec "${pin[@]}" build/release/bench/winograd_bench --benchmark_out="$out/winograd.json" "$@" ;;
+  select) exec "${pin[@]}" build/release/bench/select_bench --json="$out/select.json" "$@" ;;
+esac
 rm -f "$out"/*.json
 "${pin[@]}" build/release/bench/peak_bench --benchmark_out="$out/peak.json"
 status=0

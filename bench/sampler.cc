@@ -4,13 +4,13 @@
 #include <chrono>
 #include <cmath>
 #include <ctime>
+#include <limits>
 
 namespace lacuna::bench {
 namespace {
 
 constexpr double kSampleSeconds = 3e-3;
-// Slower engines are not warmed: what the caches keep from one run to the next is nothing beside half a second.
-constexpr double kLongRunSeconds = 0.5;
+constexpr double kSurelyOneRun = 10.0;  // samples: a first run so long says how many runs a sample has
 constexpr size_t kMinSamples = 7;
 constexpr size_t kMaxSamples = 101;
 constexpr double kRunning = 0.98;  // less of the sample on the CPU: another process had it meanwhile
@@ -51,9 +51,10 @@ Sampler::Plan Sampler::Calibrate(const Timed& engine) {
   if (options_.smoke) return {};
   // The first run is cold, and any may be interrupted: the fastest counts.
   double once = TimeRuns(engine, 1);
-  for (int i = 0; i < 3 && once < kLongRunSeconds; ++i) once = std::min(once, TimeRuns(engine, 1));
+  for (int i = 0; i < 3 && once < kSurelyOneRun * kSampleSeconds; ++i) once = std::min(once, TimeRuns(engine, 1));
   const double runs = std::ceil(kSampleSeconds / std::max(1e-9, once));
-  return {.runs = static_cast<size_t>(std::max(1.0, runs)), .warm_up = once < kLongRunSeconds};
+  return {
+      .runs = static_cast<size_t>(std::max(1.0, runs)), .warm_up = once < options_.long_run_seconds, .seconds = once};
 }
 
 Sampler::Sample Sampler::Take(const Timed& engine, const Plan& plan) {
@@ -67,38 +68,67 @@ Sampler::Sample Sampler::Take(const Timed& engine, const Plan& plan) {
   return {seconds, std::min(before, tracker.Probe()), running};
 }
 
-Samples Sampler::Filter(const std::vector<Sample>& taken, int threads) {
-  const PeakTracker& tracker = Tracker(threads);
+Samples Sampler::Filter(const Turns& turns) {
+  const PeakTracker& tracker = Tracker(turns.engine->threads);
   Samples samples;
   samples.peak_flops = tracker.Peak();
-  for (const Sample& sample : taken) {
+  samples.left = turns.left;
+  for (const Sample& sample : turns.taken) {
     if (options_.smoke || (sample.running >= kRunning && !tracker.IsSlow(sample.slowest_probe))) {
       samples.seconds.push_back(sample.seconds);
     } else {
       ++samples.dropped;
     }
   }
+  if (turns.taken.empty()) samples.seconds.push_back(turns.plan.seconds);
   std::sort(samples.seconds.begin(), samples.seconds.end());
   return samples;
 }
 
+void Sampler::LetGo(std::span<Turns> all, const DropOut& drop_out) {
+  const auto seconds_of = [&](const Turns& turns) {
+    if (drop_out.samples == 0) return turns.plan.seconds;
+    const Samples samples = Filter(turns);
+    return samples.seconds.size() >= drop_out.samples ? samples.Quantile(0.5) : 0.0;
+  };
+  double fastest = std::numeric_limits<double>::infinity();
+  std::vector<double> seconds(all.size());  // 0: has left, or is not known well enough
+  for (size_t e = 0; e < all.size(); ++e) {
+    if (!all[e].left) seconds[e] = seconds_of(all[e]);
+    if (seconds[e] > 0.0) fastest = std::min(fastest, seconds[e]);
+  }
+  for (size_t e = 0; e < all.size(); ++e) {
+    if (all[e].engine->stays || !(seconds[e] > drop_out.slower * fastest)) continue;
+    all[e].left = true;
+    if (all[e].engine->leave) all[e].engine->leave();
+  }
+}
+
 std::vector<Samples> Sampler::Run(std::span<const Timed> engines) {
-  std::vector<Plan> plans;
-  for (const Timed& engine : engines) plans.push_back(Calibrate(engine));
-  std::vector<std::vector<Sample>> taken(engines.size());
+  std::vector<Turns> all;
+  for (const Timed& engine : engines) all.push_back({&engine, Calibrate(engine)});
+  const auto let_go = [&](size_t rounds) {
+    for (const DropOut& drop_out : options_.drop_outs) {
+      if (!options_.smoke && drop_out.samples <= rounds && (drop_out.samples > 0) == (rounds > 0)) LetGo(all, drop_out);
+    }
+  };
+  let_go(0);
   const double start = Seconds();
   for (size_t round = 1; round <= kMaxSamples; ++round) {
-    for (size_t e = 0; e < engines.size(); ++e) taken[e].push_back(Take(engines[e], plans[e]));
-    if (options_.smoke) break;
-    const double spent = Seconds() - start;
-    bool complete = true;
-    for (size_t e = 0; e < engines.size() && complete; ++e) {
-      complete = Filter(taken[e], engines[e].threads).seconds.size() >= kMinSamples;
+    for (Turns& turns : all) {
+      if (!turns.left) turns.taken.push_back(Take(*turns.engine, turns.plan));
     }
-    if (spent > options_.seconds && (complete || spent > 4.0 * options_.seconds + 10.0)) break;
+    if (options_.smoke) break;
+    let_go(round);
+    const double spent = Seconds() - start;
+    const bool complete = std::all_of(all.begin(), all.end(), [&](const Turns& turns) {
+      return turns.left || Filter(turns).seconds.size() >= kMinSamples;
+    });
+    const bool late = spent > 4.0 * options_.seconds + options_.stretch_seconds && round >= options_.fewest_rounds;
+    if (spent > options_.seconds && (complete || late)) break;
   }
   std::vector<Samples> samples;
-  for (size_t e = 0; e < engines.size(); ++e) samples.push_back(Filter(taken[e], engines[e].threads));
+  for (const Turns& turns : all) samples.push_back(Filter(turns));
   return samples;
 }
 

@@ -15,19 +15,35 @@ namespace lacuna::bench {
 struct Timed {
   std::function<void()> run;
   int threads = 1;
+  bool stays = false;             // takes all turns, however slow
+  std::function<void()> leave{};  // called when it drops out, not to be run again; may be null
 };
 
 struct Samples {
   std::vector<double> seconds;  // one run, ascending
   int dropped = 0;
   double peak_flops = 0.0;  // of the threads together
+  bool left = false;        // dropped out early
 
   double Quantile(double q) const;
 };
 
+// Who leaves the turns early: an engine that takes more than `slower` times as long as the fastest, by the medians of
+// at least `samples` samples; 0: by the fastest of the runs beforehand, which is then its only sample.
+struct DropOut {
+  size_t samples;
+  double slower;
+};
+
 struct SamplerOptions {
-  double seconds = 2.0;  // budget, all engines together; stretched four times (and by 10 s) if samples are missing
-  bool smoke = false;    // one run of each, whatever the speed of the core
+  // Budget, all engines together. If samples are missing it is stretched four times and by stretch_seconds, and for
+  // the fewest rounds.
+  double seconds = 2.0;
+  double stretch_seconds = 10.0;
+  size_t fewest_rounds = 0;
+  double long_run_seconds = 0.5;     // an engine that takes as long is not warmed
+  bool smoke = false;                // one run of each, whatever the speed of the core
+  std::vector<DropOut> drop_outs{};  // ascending by samples
 };
 
 class Sampler {
@@ -35,8 +51,9 @@ class Sampler {
   explicit Sampler(const SamplerOptions& options) : options_(options) {}
 
   // Rounds over all engines until the budget is spent and each has at least 7 samples. A sample is the mean of enough
-  // runs to last 3 ms, after one run that warms the caches; an engine that takes half a second is not warmed. The FMA
-  // peak is probed before and after every sample; the sample is dropped if either probe was below 90 % of the peak.
+  // runs to last 3 ms, after one run that warms the caches, unless runs are long: what caches keep is little beside
+  // that. The FMA peak is probed before and after every sample; the sample is dropped if either probe was below 90 % of
+  // the peak.
   std::vector<Samples> Run(std::span<const Timed> engines);
 
   double PeakFlops(int threads) { return Tracker(threads).Peak(); }
@@ -46,16 +63,25 @@ class Sampler {
   struct Plan {
     size_t runs = 1;
     bool warm_up = true;
+    double seconds = 0.0;  // of the fastest run beforehand
   };
   struct Sample {
     double seconds;
     double slowest_probe;
     double running;  // part of the time that the thread had the CPU
   };
+  // One engine in the course of Run.
+  struct Turns {
+    const Timed* engine;
+    Plan plan;
+    std::vector<Sample> taken{};
+    bool left = false;
+  };
   PeakTracker& Tracker(int threads);
   Plan Calibrate(const Timed& engine);
   Sample Take(const Timed& engine, const Plan& plan);
-  Samples Filter(const std::vector<Sample>& taken, int threads);
+  Samples Filter(const Turns& turns);
+  void LetGo(std::span<Turns> all, const DropOut& drop_out);
 
   SamplerOptions options_;
   std::map<int, PeakTracker> trackers_;

@@ -57,10 +57,10 @@ class Filter {
 };
 
 void AddEntries(LayerRun& run, const Suite& suite, const SuiteOp& op, const Options& options, const Filter& filter) {
-  std::vector<EngineInfo> engines = suite.lacuna(options);
+  std::vector<EngineInfo> engines = (op.lacuna != nullptr ? op.lacuna : suite.lacuna)(options);
   const size_t own = engines.size();
   if (!options.no_peers) {
-    for (const EngineInfo& peer : suite.peers()) {
+    for (const EngineInfo& peer : (op.peers != nullptr ? op.peers : suite.peers)()) {
       const bool wanted = options.peers.empty() ||
                           std::find(options.peers.begin(), options.peers.end(), peer.name) != options.peers.end();
       if (wanted) engines.push_back(peer);
@@ -100,6 +100,7 @@ void Report(benchmark::State& state, LayerRun* run, size_t entry) {
   state.counters["dropped"] = m.dropped;
   state.counters["p10_ms"] = m.p10_seconds * 1e3;
   state.counters["p90_ms"] = m.p90_seconds * 1e3;
+  state.counters["error"] = m.output_error;
   if (m.pack_seconds > 0.0) {
     state.counters["pack_ms"] = m.pack_seconds * 1e3;
     state.counters["storage_ratio"] = m.storage_ratio;
@@ -199,9 +200,10 @@ int RunSuite(const Suite& suite, int argc, char** argv) {
   const Filter filter(pattern);
   for (const SuiteOp& op : suite.ops) {
     for (const Layer& layer : kLayers) {
-      if (layer.op != op.op) continue;
+      if (layer.op != op.op || (op.takes != nullptr && !op.takes(layer))) continue;
       auto run = std::make_unique<LayerRun>(op.name, layer, op.channels_last, &context);
-      Result<std::string> network_scheme = NetworkSchemeOf(layer, options);
+      Result<std::string> network_scheme =
+          op.takes != nullptr ? Result<std::string>(std::string()) : NetworkSchemeOf(layer, options);
       if (!network_scheme.ok()) return Fail(network_scheme.status());
       run->set_network_scheme(*std::move(network_scheme));
       AddEntries(*run, suite, op, options, filter);
@@ -216,6 +218,8 @@ int RunSuite(const Suite& suite, int argc, char** argv) {
   if (options.verbose) PrintDetails(runs);
   PrintLayers(runs);
   PrintSummary(runs);
+  PrintVariants(runs);
+  PrintThreads(runs);
   PrintNetworks(runs);
   return PrintFaults(runs, context, /*check_peak=*/!options.smoke) == 0 ? 0 : 1;
 }

@@ -17,15 +17,18 @@ struct SuiteOp {
   const char* name;  // first part of benchmark names
   Op op;             // the rows of kLayers that are run
   bool channels_last;
-  std::vector<std::string> schemes{};  // instead of the suite's or those asked for
+  std::vector<std::string> schemes{};                                   // instead of the suite's or those asked for
+  bool (*takes)(const Layer& layer) = nullptr;                          // leaves out layers, and so whole networks
+  std::vector<EngineInfo> (*lacuna)(const Options& options) = nullptr;  // instead of the suite's
+  std::vector<EngineInfo> (*peers)() = nullptr;                         // instead of the suite's
 };
 
 struct Suite {
   std::string description;
   std::vector<SuiteOp> ops;
   std::vector<std::string> schemes;  // by default
-  std::vector<EngineInfo> (*lacuna)(const Options& options);
-  std::vector<EngineInfo> (*peers)();
+  std::vector<EngineInfo> (*lacuna)(const Options& options) = nullptr;
+  std::vector<EngineInfo> (*peers)() = nullptr;
 };
 
 int RunSuite(const Suite& suite, int argc, char** argv);

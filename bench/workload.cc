@@ -19,13 +19,6 @@ void FillGaussian(std::span<float> values, float deviation, uint32_t seed) {
   for (float& value : values) value = gaussian(generator);
 }
 
-Result<WeightSet> Prune(const DenseWeights<float>& dense, const std::string& name, int64_t taps) {
-  LACUNA_ASSIGN_OR_RETURN(scheme, prune::ParseScheme(name));
-  LACUNA_ASSIGN_OR_RETURN(pruned, prune::Project(dense, scheme, taps));
-  LACUNA_ASSIGN_OR_RETURN(expanded, pruned.ToDense());
-  return WeightSet{name, std::move(expanded), std::move(pruned)};
-}
-
 // The output channels that are verified: spread over the layer, few enough for naive loops.
 std::vector<int64_t> ChannelsToVerify(const ConvShape<3>& shape) {
   constexpr double kMultiplyAdds = 32e6;
@@ -56,6 +49,13 @@ Problem Workload::ProblemOf(const WeightSet& set, bool channels_last) const {
           .input = input};
 }
 
+Result<WeightSet> Prune(const DenseWeights<float>& dense, const std::string& scheme, const ConvShape<3>& shape) {
+  LACUNA_ASSIGN_OR_RETURN(parsed, prune::ParseScheme(scheme));
+  LACUNA_ASSIGN_OR_RETURN(pruned, prune::Project(dense, parsed, shape.taps()));
+  LACUNA_ASSIGN_OR_RETURN(expanded, pruned.ToDense());
+  return WeightSet{scheme, std::move(expanded), std::move(pruned)};
+}
+
 Result<Workload> MakeWorkload(const ConvShape<3>& shape, std::span<const std::string> schemes) {
   LACUNA_RETURN_IF_ERROR(shape.Validate());
   Workload workload{.shape = shape, .input = {}, .weights = {}};
@@ -66,7 +66,7 @@ Result<Workload> MakeWorkload(const ConvShape<3>& shape, std::span<const std::st
   std::vector<WeightSet> pruned;
   for (const std::string& scheme : schemes) {
     if (scheme == "dense") continue;
-    LACUNA_ASSIGN_OR_RETURN(set, Prune(dense, scheme, shape.taps()));
+    LACUNA_ASSIGN_OR_RETURN(set, Prune(dense, scheme, shape));
     pruned.push_back(std::move(set));
   }
   workload.weights.push_back({"dense", std::move(dense), std::nullopt});
@@ -74,7 +74,7 @@ Result<Workload> MakeWorkload(const ConvShape<3>& shape, std::span<const std::st
   return workload;
 }
 
-Status Verify(const Problem& problem, bool winograd, std::span<const float> output) {
+Result<double> Verify(const Problem& problem, bool winograd, std::span<const float> output) {
   const ConvShape<3>& shape = problem.shape;
   const int64_t pixels = shape.positions();
   const double roundings = 4.0 * static_cast<double>(shape.depth()) + 64.0;
@@ -82,11 +82,13 @@ Status Verify(const Problem& problem, bool winograd, std::span<const float> outp
   const double gamma = roundings * unit / (1.0 - roundings * unit);
   std::vector<float> expected(static_cast<size_t>(pixels));
   std::vector<double> magnitude(expected.size());
+  double largest_error = 0.0, square_sum = 0.0;
+  const std::vector<int64_t> channels = ChannelsToVerify(shape);
   ConvShape<3> one = shape;  // one output channel and the input channels of its group
   one.in_channels = shape.channels_per_group();
   one.out_channels = one.groups = 1;
   const Extents<5> x_extent = one.input_tensor(), y_extent = one.output_tensor();
-  for (const int64_t oc : ChannelsToVerify(shape)) {
+  for (const int64_t oc : channels) {
     const int64_t first_channel = oc / shape.rows_per_group() * shape.channels_per_group();
     const float* x = problem.input.data() + first_channel * (shape.input_elements() / shape.in_channels);
     const auto filter =
@@ -99,13 +101,16 @@ Status Verify(const Problem& problem, bool winograd, std::span<const float> outp
     for (size_t p = 0; p < expected.size(); ++p) {
       const double allowed = gamma * (winograd ? 4.0 * largest : magnitude[p]);
       const double error = std::abs(static_cast<double>(y[p]) - static_cast<double>(expected[p]));
+      largest_error = std::max(largest_error, error);
+      square_sum += static_cast<double>(expected[p]) * static_cast<double>(expected[p]);
       if (error <= allowed) continue;  // false for NaN
       return Status::Make(StatusCode::kDataLoss, "wrong output: channel %lld, pixel %zu is %g, must be %g within %g",
                           static_cast<long long>(oc), p, static_cast<double>(y[p]), static_cast<double>(expected[p]),
                           allowed);
     }
   }
-  return Status();
+  const double rms = std::sqrt(square_sum / static_cast<double>(channels.size() * expected.size()));
+  return rms > 0.0 ? largest_error / rms : 0.0;
 }
 
 double FractionInside(const ConvShape<3>& shape) {

@@ -39,10 +39,14 @@ struct Workload {
 // own projections under every scheme of `schemes`.
 Result<Workload> MakeWorkload(const ConvShape<3>& shape, std::span<const std::string> schemes);
 
+// `dense` of layer `shape` pruned by `scheme` ("bcr_col-8x").
+Result<WeightSet> Prune(const DenseWeights<float>& dense, const std::string& scheme, const ConvShape<3>& shape);
+
 // Ok if `output` (planar) is the convolution of the problem within the bound gamma_n * sum |w| |x| of n = 4 K + 64
 // roundings, over all pixels of a few output channels. In a Winograd form an output's error depends on all inputs of
-// its tile: four times the largest such bound of the channel is allowed.
-Status Verify(const Problem& problem, bool winograd, std::span<const float> output);
+// its tile: four times the largest such bound of the channel is allowed. Returns the largest error of those outputs
+// over their root mean square.
+Result<double> Verify(const Problem& problem, bool winograd, std::span<const float> output);
 
 // Multiply-adds that meet an input and not padding, over all multiply-adds.
 double FractionInside(const ConvShape<3>& shape);

@@ -51,6 +51,7 @@ class Compiler {
       : graph_(graph), release_(options.keep_weights || options.reference ? nullptr : release), options_(options) {}
 
   Result<Network> Compile() {
+    LACUNA_RETURN_IF_ERROR(options_.kernels.Validate());
     LACUNA_ASSIGN_OR_RETURN(threads, Threads::Make(options_.threads));
     Network network(graph_, std::move(threads));
     LACUNA_ASSIGN_OR_RETURN(shapes, InferShapes(graph_, options_.max_elements));
@@ -96,7 +97,7 @@ class Compiler {
         viewed_[layer.output] = Owner(layer.node->inputs[0]);
         continue;
       }
-      StepContext context{.graph = graph_, .shapes = shapes_, .layer = layer};
+      StepContext context{.graph = graph_, .shapes = shapes_, .layer = layer, .kernels = options_.kernels};
       context.stored = options_.stored;
       context.reference = options_.reference;
       context.keep_weights = options_.keep_weights;
@@ -116,8 +117,18 @@ class Compiler {
                      [&](size_t a, size_t b) { return planned[a].weights() > planned[b].weights(); });
     WeightRelease release(release_);
     std::vector<std::unique_ptr<Step>> steps(planned.size());
+    const auto layers_with_weights = static_cast<size_t>(
+        std::count_if(planned.begin(), planned.end(), [](const Planned& p) { return p.matrix.has_value(); }));
+    size_t layer_number = 0;
     for (const size_t i : order) {
-      LACUNA_ASSIGN_OR_RETURN(step, MakeStep(planned[i].context));
+      StepContext context = planned[i].context;
+      if (planned[i].matrix.has_value()) ++layer_number;
+      const auto measuring = [&](const lacuna::MeasureProgress& progress) {
+        options_.kernels.progress({layer_number, layers_with_weights, context.layer.node->name, progress.candidate,
+                                   progress.done, progress.total});
+      };
+      if (options_.kernels.progress) context.measuring = measuring;
+      LACUNA_ASSIGN_OR_RETURN(step, MakeStep(context));
       steps[i] = std::move(step);
       if (planned[i].matrix.has_value()) release.Drop(planned[i].matrix->initializer);
     }

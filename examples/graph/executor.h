@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "graph/kernel_selection.h"
 #include "graph/step.h"
 #include "graph/threads.h"
 
@@ -29,6 +30,7 @@ struct CompileOptions {
   bool prune_first = false;   // the first Conv has few weights and hurts most; it stays dense unless this is set
   bool reference = false;     // Conv, Gemm and MatMul run lacuna's naive double-precision loops
   bool keep_weights = false;  // beside their packed form, which Verify needs
+  KernelSelection kernels{};
   size_t threads = 1;
   int64_t max_elements = kMaxTensorElements;  // of any one value
 };

@@ -19,8 +19,9 @@ inline constexpr const char* kSchemeHelp =
     "Schemes: unstructured (single weights), pattern and pattern_g4 (kernels keep one of 8 patterns of 4 of 9 cells, "
     "then whole kernels go; 1x1 layers lose whole kernels only), bcr, bcr_col and bcr_kernel (rows and columns of "
     "8 x 16 blocks), punched and punched_balanced (cells, the same for 8 filters x 4 channels; balanced: as many in "
-    "each such block), block_8x1, block_4x4, block_RxC (whole blocks), connectivity (whole kernels), filter (whole "
-    "output channels; they stay in the layer, as zeros)";
+    "each such block), block_8x1, block_4x4, block_RxC (whole blocks), block_kernel_8x4, "
+    "block_kernel_RxC (whole blocks of output x input channels, with all taps), connectivity (whole kernels), filter "
+    "(whole output channels; they stay in the layer, as zeros)";
 
 // Whether a scheme suits kernels that share no input channel: where it has no blocks of several filters or channels.
 bool PrunesDepthwise(lacuna::prune::SchemeKind scheme);

@@ -123,7 +123,7 @@ Result<LayerWeights> MakeLayerWeights(const StepContext& context, const WeightMa
     scheme = entry;
   } else if (scheme.kind != SchemeKind::kDense) {
     LACUNA_ASSIGN_OR_RETURN(pruned, lacuna::prune::Project(dense, scheme, matrix.taps));
-    if (factors.empty()) return LayerWeights{std::move(pruned), std::move(bias), scheme.Name()};
+    if (factors.empty()) return LayerWeights{std::move(pruned), std::move(bias), scheme};
     LACUNA_ASSIGN_OR_RETURN(zeroed, pruned.ToDense());
     dense = std::move(zeroed);
   }
@@ -133,10 +133,10 @@ Result<LayerWeights> MakeLayerWeights(const StepContext& context, const WeightMa
   }
   if (scheme.kind == SchemeKind::kDense) {
     const bool viewed = factors.empty() && IsStored(tensor, matrix);
-    return LayerWeights{std::move(dense), std::move(bias), scheme.Name(), viewed};
+    return LayerWeights{std::move(dense), std::move(bias), scheme, viewed};
   }
   LACUNA_ASSIGN_OR_RETURN(cover, CoverStored(dense, scheme, matrix));
-  return LayerWeights{std::move(cover), std::move(bias), scheme.Name()};
+  return LayerWeights{std::move(cover), std::move(bias), scheme};
 }
 
 }  // namespace graph

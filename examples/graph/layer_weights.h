@@ -29,7 +29,7 @@ std::string SchemeMetadata(const lacuna::prune::Scheme& scheme, const WeightMatr
 struct LayerWeights {
   lacuna::AnyWeights<float> format;
   std::vector<float> bias;  // one value per row, or none
-  std::string scheme;
+  lacuna::prune::Scheme scheme;
   bool viewed = false;  // `format` views the graph
 };
 

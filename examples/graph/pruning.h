@@ -1,4 +1,4 @@
-// Pruning of ONNX models: zeros written into the file's own weights, the scheme recorded in its metadata.
+// Pruning of ONNX models and of graphs: zeros written into the weights, the scheme recorded in the metadata.
 
 #ifndef LACUNA_EXAMPLES_GRAPH_PRUNING_H_
 #define LACUNA_EXAMPLES_GRAPH_PRUNING_H_
@@ -14,6 +14,8 @@
 
 #include "graph/flops_rate.h"
 #include "graph/graph.h"
+#include "graph/scheme_plan.h"
+#include "graph/weight_matrix.h"
 
 namespace graph {
 
@@ -41,6 +43,15 @@ struct PrunedModel {
 // Prunes the selected Conv, Gemm and MatMul weights of `model` in place. The metadata entry of each is read by
 // StoredSchemeOf (layer_weights.h). Errors: an invalid model, no layer selected, scheme dense.
 Result<PrunedModel> PruneModel(const PruneOptions& options, onnx::ModelProto& model);
+
+// Prunes the weights of each layer of `plan` in place, for a network that is compiled with CompileOptions::stored;
+// layers of scheme dense lose what the metadata say of them. Generated weights are stored from then on. `graph` stays
+// as it is where the plan does not fit it: kNotFound names a layer without weights of its own, kInvalidArgument one
+// whose weights have another shape, two layers that share weights but no scheme, a scheme that cannot prune the layer.
+Result<std::vector<PrunedLayer>> PruneGraph(const SchemePlan& plan, Graph& graph);
+
+// The values of an initializer as a row-major M x K matrix, those of a generated one generated.
+std::vector<float> WeightValues(const Tensor& tensor, const WeightMatrix& matrix);
 
 }  // namespace graph
 

@@ -4,24 +4,35 @@
 #define LACUNA_EXAMPLES_GRAPH_ROUNDING_H_
 
 #include "lacuna/core/epilogue.h"
+#include "lacuna/policy/winograd.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <string_view>
 
 namespace graph {
+
+// The tile of a plan's algorithm, "winograd 4x4" say; null if it is none.
+inline const lacuna::WinogradTile* WinogradTileOf(std::string_view algorithm) {
+  for (const lacuna::NamedWinogradTile& named : lacuna::kWinogradTiles) {
+    const std::string_view name = named.name;  // what follows it, if anything, names the product
+    if (algorithm == name || (algorithm.starts_with(name) && algorithm[name.size()] == ' ')) return &named.tile;
+  }
+  return nullptr;
+}
 
 // The bound on |float result - reference| of activation(sum of `depth` products + bias + residual), with A = sum |w|
 // |x| + |bias| + |residual| and u = 2^-24:
 //   slope * gamma_{depth + 2} * A + roundings * u * max(1, A) + u * |reference|,    gamma_k = k u / (1 - k u)
 // (Higham, Accuracy and Stability of Numerical Algorithms, 3.1). `slope` is the steepest slope of the activation,
-// `roundings` covers its own arithmetic; an exponential counts as 4 ulp.
+// `roundings` covers its own arithmetic; an exponential counts as 4 ulp. In Winograd form the error of the sum comes
+// from policy/winograd.h instead:
+//   slope * (sum_error + gamma_2 * A) + ...
 class RoundingBound {
  public:
-  RoundingBound(int64_t depth, const lacuna::Epilogue& epilogue) {
-    const double ku = static_cast<double>(depth + 2) * kUnit;
-    gamma_ = ku / (1.0 - ku);
+  RoundingBound(int64_t depth, const lacuna::Epilogue& epilogue) : gamma_(Gamma(depth + 2)) {
     switch (epilogue.activation) {
       case lacuna::Activation::kNone:
       case lacuna::Activation::kRelu:
@@ -40,11 +51,17 @@ class RoundingBound {
     }
   }
 
+  // Of a layer in Winograd form with so many channels in a group; `product` is max |w| * max |x|.
+  RoundingBound(const lacuna::WinogradTile& tile, int64_t channels, double product, const lacuna::Epilogue& epilogue)
+      : RoundingBound(0, epilogue) {
+    sum_error_ = Gamma(channels + 40) * static_cast<double>(channels) * product * lacuna::WinogradAmplification(tile);
+  }
+
   // |actual - expected| over the bound; infinity if only one of them is a number.
   double Ratio(float actual, float expected, double magnitude) const {
     const double difference = std::abs(double{actual} - double{expected});
     if (difference == 0.0 || (std::isnan(actual) && std::isnan(expected))) return 0.0;
-    const double bound = slope_ * gamma_ * magnitude + roundings_ * kUnit * std::max(1.0, magnitude) +
+    const double bound = slope_ * (sum_error_ + gamma_ * magnitude) + roundings_ * kUnit * std::max(1.0, magnitude) +
                          kUnit * std::abs(double{expected});
     const double ratio = difference / bound;
     return std::isnan(ratio) ? std::numeric_limits<double>::infinity() : ratio;
@@ -52,8 +69,13 @@ class RoundingBound {
 
  private:
   static constexpr double kUnit = 0x1p-24;
+  static double Gamma(int64_t k) {
+    const double ku = static_cast<double>(k) * kUnit;
+    return ku / (1.0 - ku);
+  }
 
   double gamma_ = 0.0;
+  double sum_error_ = 0.0;
   double slope_ = 1.0;
   double roundings_ = 0.0;
 };

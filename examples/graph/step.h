@@ -3,6 +3,7 @@
 #ifndef LACUNA_EXAMPLES_GRAPH_STEP_H_
 #define LACUNA_EXAMPLES_GRAPH_STEP_H_
 
+#include "lacuna/op/explain.h"
 #include "lacuna/prune/scheme.h"
 
 #include <cstddef>
@@ -14,6 +15,7 @@
 
 #include "graph/fusion.h"
 #include "graph/graph.h"
+#include "graph/kernel_selection.h"
 #include "graph/threads.h"
 #include "graph/weight_matrix.h"
 
@@ -24,10 +26,12 @@ struct StepContext {
   const Graph& graph;
   const Shapes& shapes;
   const Layer& layer;
-  lacuna::prune::Scheme scheme{};  // how a layer with weights is pruned when it is made
-  bool stored = false;             // take scheme and zeros from the model instead
-  bool reference = false;          // layers with weights run lacuna's naive loops
-  bool keep_weights = false;       // beside their packed form, for ErrorOverBound
+  const KernelSelection& kernels;        // of layers with weights
+  KernelSelector::Progress measuring{};  // told while `kernels` are measured; may be null
+  lacuna::prune::Scheme scheme{};        // how a layer with weights is pruned when it is made
+  bool stored = false;                   // take scheme and zeros from the model instead
+  bool reference = false;                // layers with weights run lacuna's naive loops
+  bool keep_weights = false;             // beside their packed form, for ErrorOverBound
 
   const Shape& InputShape(size_t i) const { return shapes.at(layer.node->inputs[i]); }
   const Shape& OutputShape() const { return shapes.at(layer.output); }
@@ -44,7 +48,8 @@ struct StepArgs {
 struct WeightInfo {
   std::string geometry;      // "64x64x3x3 s1", "45x3x1x7x7 s1x2x2"
   std::string scheme;        // "bcr_col-8x"
-  std::string explanation;   // the plan's own words
+  std::string explanation;   // the plan's own words, or "reference"
+  lacuna::Explanation plan;  // without options where the reference runs
   int64_t weights = 0;       // of the dense matrix
   int64_t nnz = 0;           // stored
   size_t storage_bytes = 0;  // of the format

@@ -34,10 +34,11 @@ class WeightStep : public Step {
   WeightStep(const StepContext& context, const WeightMatrix& matrix, LayerWeights weights)
       : Step(RuntimeInputs(context, matrix.input)),
         bias_(std::move(weights.bias)),
-        epilogue_(context.layer.activation) {
+        epilogue_(context.layer.activation),
+        scheme_key_(context.kernels.SchemeKey(weights.scheme.KindName())) {
     epilogue_.bias = bias_;
     epilogue_.residual = !context.layer.residual.empty();
-    info_.scheme = weights.scheme;
+    info_.scheme = weights.scheme.Name();
     info_.weights = matrix.shape.elements();
     info_.nnz = weights.format.nnz();
     info_.storage_bytes = weights.format.StorageBytes();
@@ -62,11 +63,21 @@ class WeightStep : public Step {
   }
 
  protected:
+  // What the plan is made by. Valid as long as the context and the step.
+  KernelPolicy PolicyFor(const StepContext& context) const {
+    KernelPolicy policy;
+    policy.cost = context.kernels.cost;
+    policy.winograd_error = context.kernels.winograd_error;
+    policy.scheme = scheme_key_;
+    policy.select = KernelSelector(context.kernels, context.measuring);
+    return policy;
+  }
+
   template <class Plan>
   void Describe(const Plan& plan) {
-    const lacuna::Explanation explanation = plan.Explain();
-    info_.explanation = explanation.ToString();
-    info_.packed_bytes = explanation.packed_bytes;
+    info_.plan = plan.Explain();
+    info_.explanation = info_.plan.ToString();
+    info_.packed_bytes = info_.plan.packed_bytes;
     if (plan.weights()) info_.offset_bytes = plan.weights()->column.size() * sizeof(int32_t);  // not in Winograd form
   }
 
@@ -80,9 +91,8 @@ class WeightStep : public Step {
 
   // Compares `actual` with outputs of the same layout; row(i) is the row of W that output i belongs to.
   template <class RowOf>
-  double WorstRatio(int64_t depth, const float* actual, const Buffer<float>& expected, const Buffer<double>& magnitude,
-                    const float* residual, const RowOf& row) const {
-    const RoundingBound bound(depth, epilogue_);
+  double WorstRatio(const RoundingBound& bound, const float* actual, const Buffer<float>& expected,
+                    const Buffer<double>& magnitude, const float* residual, const RowOf& row) const {
     double worst = 0.0;
     for (size_t i = 0; i < expected.size(); ++i) {
       double total = magnitude[i];
@@ -100,7 +110,14 @@ class WeightStep : public Step {
   lacuna::Epilogue epilogue_;
   WeightInfo info_;
   std::optional<lacuna::DenseWeights<float>> reference_weights_;
+  std::string scheme_key_;  // in saved choices
 };
+
+double LargestMagnitude(std::span<const float> values) {
+  double largest = 0.0;
+  for (const float value : values) largest = std::max(largest, std::abs(double{value}));
+  return largest;
+}
 
 template <int kRank>
 class ConvolutionStep : public WeightStep {
@@ -124,8 +141,8 @@ class ConvolutionStep : public WeightStep {
     if (shape.groups != 1) info_.geometry += " g" + std::to_string(shape.groups);
   }
 
-  Status Prepare() {
-    auto plan = lacuna::MakeConvolution<kRank>(*weights_, shape_, epilogue_);
+  Status Prepare(const StepContext& context) {
+    auto plan = lacuna::MakeConvolution<kRank>(*weights_, shape_, epilogue_, PolicyFor(context));
     if (!plan.ok()) return plan.status();
     plan_ = *std::move(plan);
     Describe(*plan_);
@@ -151,11 +168,17 @@ class ConvolutionStep : public WeightStep {
         ResidualView(args), TensorView<double, kRank + 2>::Planar(magnitude.data(), shape_.output_tensor())));
     const auto positions = static_cast<size_t>(shape_.positions());
     const auto channels = static_cast<size_t>(shape_.out_channels);
-    return WorstRatio(shape_.depth(), args.output, expected, magnitude, Residual(args),
+    return WorstRatio(Bound(dense.values(), args), args.output, expected, magnitude, Residual(args),
                       [=](size_t i) { return i / positions % channels; });
   }
 
  private:
+  RoundingBound Bound(std::span<const float> weights, const StepArgs& args) const {
+    const lacuna::WinogradTile* tile = WinogradTileOf(info_.plan.algorithm);
+    if (tile == nullptr) return {shape_.depth(), epilogue_};
+    const std::span<const float> x(args.inputs[0], static_cast<size_t>(shape_.input_elements()));
+    return {*tile, shape_.channels_per_group(), LargestMagnitude(weights) * LargestMagnitude(x), epilogue_};
+  }
   ConstView Input(const StepArgs& args) const { return ConstView::Planar(args.inputs[0], shape_.input_tensor()); }
   ConstView ResidualView(const StepArgs& args) const {
     return epilogue_.residual ? ConstView::Planar(args.inputs[1], shape_.output_tensor()) : ConstView{};
@@ -178,8 +201,8 @@ class GemmStep : public WeightStep {
     info_.geometry = std::to_string(shape_.rows) + "x" + std::to_string(shape_.columns) + " n" + std::to_string(n);
   }
 
-  Status Prepare() {
-    auto plan = lacuna::MakeGemm(*weights_, {.n = n_}, epilogue_);
+  Status Prepare(const StepContext& context) {
+    auto plan = lacuna::MakeGemm(*weights_, {.n = n_}, epilogue_, PolicyFor(context));
     if (!plan.ok()) return plan.status();
     plan_ = *std::move(plan);
     Describe(*plan_);
@@ -203,7 +226,7 @@ class GemmStep : public WeightStep {
                                                    ResidualView(args), Y(magnitude.data())));
     const auto rows = static_cast<size_t>(shape_.rows);
     const auto columns = static_cast<size_t>(n_);
-    return WorstRatio(shape_.columns, args.output, expected, magnitude, Residual(args),
+    return WorstRatio(RoundingBound(shape_.columns, epilogue_), args.output, expected, magnitude, Residual(args),
                       [=, this](size_t i) { return y_column_major_ ? i % rows : i / columns; });
   }
 
@@ -251,7 +274,7 @@ Status AboutNode(const Node& node, const Status& status) {
 
 template <class StepType>
 StepResult Finish(const StepContext& context, std::unique_ptr<StepType> step) {
-  const Status status = context.reference ? step->UseReference() : step->Prepare();
+  const Status status = context.reference ? step->UseReference() : step->Prepare(context);
   if (!status.ok()) return AboutNode(*context.layer.node, status);
   if (!context.reference && !context.keep_weights) step->ReleaseWeights();
   return std::unique_ptr<Step>(std::move(step));
@@ -290,5 +313,11 @@ StepResult MakeWeightStep(const StepContext& context, const WeightMatrix& matrix
 }
 
 std::string ActiveTargetName() { return hwy::TargetName(lacuna::ActiveTarget()); }
+
+Result<lacuna::CostFactors> MeasuredCost() {
+  const Result<lacuna::MachineFacts>& facts = lacuna::MeasuredMachine();
+  if (!facts.ok()) return facts.status();
+  return lacuna::CostFactors::Of(*facts);
+}
 
 }  // namespace graph

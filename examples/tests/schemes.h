@@ -10,9 +10,9 @@
 namespace test {
 
 inline constexpr const char* kSparseSchemes[] = {
-    "unstructured-4x", "pattern-2.25x", "pattern-8x",    "pattern_g4-8x",       "bcr-4x",
-    "bcr_col-8x",      "bcr_kernel-4x", "punched-4x",    "punched_balanced-4x", "block_8x1-4x",
-    "block_4x4-4x",    "block_1x16-4x", "block_16x2-4x", "connectivity-4x",     "filter-2x",
+    "unstructured-4x", "pattern-2.25x",       "pattern-8x",          "pattern_g4-8x", "bcr-4x",       "bcr_col-8x",
+    "bcr_kernel-4x",   "punched-4x",          "punched_balanced-4x", "block_8x1-4x",  "block_4x4-4x", "block_1x16-4x",
+    "block_16x2-4x",   "block_kernel_8x4-4x", "connectivity-4x",     "filter-2x",
 };
 
 inline lacuna::prune::Scheme SchemeNamed(const char* name) {

@@ -20,7 +20,10 @@
 #include "graph/onnx_import.h"
 #include "graph/target.h"
 #include "tools/clip_input.h"
+#include "tools/explain.h"
+#include "tools/map_schemes.h"
 #include "tools/report.h"
+#include "tools/tuning.h"
 
 namespace {
 
@@ -46,6 +49,8 @@ struct Arguments {
   std::string compare;
   std::string json;
   std::string input;
+  tools::TuningArguments tuning;
+  tools::MapArguments map;
 };
 
 // A FLOPs rate prunes the network's usual layers if it has any and --layers names none.
@@ -130,9 +135,44 @@ Status WriteJson(const report::Report& report, const std::string& path) {
   return file ? Status() : Status::Make(StatusCode::kNotFound, "cannot write '%s'", path.c_str());
 }
 
+// A plan, made or applied, says itself how layers are pruned; making one runs nothing.
+Status CheckPlanOptions(const Arguments& arguments) {
+  LACUNA_RETURN_IF_ERROR(tools::CheckMapArguments(arguments.map, arguments.rate));
+  if (arguments.map.plan.empty()) return Status();
+  const bool maps = !arguments.map.mapper.empty();
+  const std::pair<const char*, bool> excluded[] = {{"--scheme", arguments.scheme != "dense"},
+                                                   {"--flops-rate", !arguments.flops_rate.empty()},
+                                                   {"--rate", !maps && arguments.rate},
+                                                   {"--layers", !maps && !arguments.layers.empty()},
+                                                   {"--prune-first", !maps && arguments.prune_first},
+                                                   {"--verify", maps && arguments.verify},
+                                                   {"--explain", maps && arguments.explain},
+                                                   {"--compare", maps && !arguments.compare.empty()},
+                                                   {"--json", maps && !arguments.json.empty()},
+                                                   {"--input", maps && !arguments.input.empty()}};
+  for (const auto& [name, given] : excluded) {
+    if (given) return Status::InvalidArgument("%s must be absent with %s", name, maps ? "--map" : "--plan");
+  }
+  return Status();
+}
+
 Status Run(const Arguments& arguments) {
+  LACUNA_RETURN_IF_ERROR(CheckPlanOptions(arguments));
   LACUNA_ASSIGN_OR_RETURN(options, OptionsOf(arguments));
+  tools::Tuning tuning("lacuna-run");
+  LACUNA_RETURN_IF_ERROR(tuning.Prepare(arguments.tuning));
+  options.kernels = tuning.selection();
   LACUNA_ASSIGN_OR_RETURN(model, Load(arguments));
+  if (!arguments.map.mapper.empty()) {
+    const Status mapped = tools::MapSchemes(arguments.model, model, options, arguments.rate, arguments.map);
+    const Status saved = tuning.Save();
+    return mapped.ok() ? saved : mapped;
+  }
+  std::optional<graph::SchemePlan> plan;
+  if (!arguments.map.plan.empty()) {
+    LACUNA_ASSIGN_OR_RETURN(applied, tools::ApplyPlan(arguments.map.plan, model, options));
+    plan = std::move(applied);
+  }
   std::vector<float> clip;
   if (!arguments.input.empty()) {
     LACUNA_ASSIGN_OR_RETURN(read, tools::ReadInputClip(arguments.input, arguments.model, model));
@@ -141,26 +181,29 @@ Status Run(const Arguments& arguments) {
   auto compiled = arguments.compare.empty() ? Network::Compile(std::move(model), options)
                                             : Network::Compile(model, options);  // compiled once more below
   if (!compiled.ok()) return compiled.status();
+  LACUNA_RETURN_IF_ERROR(tuning.Save());
   Network network = *std::move(compiled);
   FillInputs(clip, network);
-  if (arguments.explain) {
-    for (const graph::LayerInfo& layer : network.layers()) {
-      if (layer.weights != nullptr) std::printf("%s: %s\n", layer.name.c_str(), layer.weights->explanation.c_str());
-    }
-  }
+  if (arguments.explain) report::PrintExplanations(arguments.model, network);
   if (arguments.verify) LACUNA_RETURN_IF_ERROR(Verify(network));
 
   report::Report report;
   report.model = arguments.model;
   report.target = graph::ActiveTargetName();
+  report.kernels = tuning.Description();
   report.threads = arguments.threads;
   report.repeat = arguments.repeat;
   report.network = &network;
   std::vector<Network*> networks = {&network};
   std::optional<Network> dense;
   if (!arguments.compare.empty()) {
-    auto compared = Network::Compile(model, CompileOptions{.threads = arguments.threads});
+    CompileOptions dense_options;
+    dense_options.threads = arguments.threads;
+    dense_options.kernels = tuning.selection();
+    auto compared = Network::Compile(model, dense_options);
     if (!compared.ok()) return compared.status();
+    LACUNA_RETURN_IF_ERROR(tuning.Save());
+    if (arguments.explain) report::PrintExplanations(arguments.model + ", dense", *compared);
     dense = *std::move(compared);
     FillInputs(clip, *dense);
     report.dense = &*dense;
@@ -170,6 +213,7 @@ Status Run(const Arguments& arguments) {
   report.timing = timings[0];
   if (dense.has_value()) report.dense_timing = timings[1];
   report::PrintTable(report);
+  if (plan.has_value()) tools::PrintPrediction(*plan, report);
   if (!clip.empty()) tools::PrintLargestOutputs(network);
   return arguments.json.empty() ? Status() : WriteJson(report, arguments.json);
 }
@@ -208,7 +252,10 @@ int main(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::Range(1, 65536));
   app.add_flag("--verify", arguments.verify, "compare every layer with the reference in double precision (slow)");
-  app.add_flag("--explain", arguments.explain, "print why each layer runs as it does");
+  app.add_flag("--explain", arguments.explain,
+               "print each layer's candidates, predicted and measured, and why one was chosen");
+  tools::AddTuningOptions(app, arguments.tuning);
+  tools::AddMapOptions(app, arguments.map);
   app.add_option("--input", arguments.input,
                  "a clip for a video network instead of random input: a folder of images, or a video; the largest "
                  "outputs are printed");

@@ -66,6 +66,16 @@ Sum SumOver(const Report& report, const Selects& selects) {
 
 bool IsConvolution(const LayerInfo& layer) { return layer.op == "Conv"; }
 
+nlohmann::ordered_json CandidatesToJson(const lacuna::Explanation& plan) {
+  auto candidates = nlohmann::ordered_json::array();
+  for (size_t i = 0; i < plan.option_count; ++i) {
+    const lacuna::Explanation::Option& option = plan.options[i];
+    candidates.push_back({{"name", option.name}, {"predicted", option.predicted}});
+    if (option.measured_seconds != 0.0) candidates.back()["measured_ms"] = 1e3 * option.measured_seconds;
+  }
+  return candidates;
+}
+
 void PrintRow(const Report& report, const std::string& name, const std::string& shape, const std::string& scheme,
               int64_t nnz, double dense_ms, double ms) {
   std::printf("%-24.24s %-30s %-18s %10lld", name.c_str(), shape.c_str(), scheme.c_str(), static_cast<long long>(nnz));
@@ -74,15 +84,6 @@ void PrintRow(const Report& report, const std::string& name, const std::string& 
   } else {
     std::printf(" %10.3f %10.3f %8.2fx\n", dense_ms, ms, dense_ms / ms);
   }
-}
-
-std::string ShapeText(const LayerInfo& layer) {
-  if (layer.weights == nullptr) return graph::ToString(layer.input);
-  std::string text = layer.weights->geometry;
-  for (size_t axis = 2; axis < layer.input.size(); ++axis) {  // spatial
-    text += (axis == 2 ? " " : "x") + std::to_string(layer.input[axis]);
-  }
-  return text;
 }
 
 // What goes through a network in a second. Inputs of five axes are clips, of four images.
@@ -133,6 +134,12 @@ nlohmann::ordered_json LayerToJson(const Report& report, size_t i) {
     entry["storage_bytes"] = layer.weights->storage_bytes;
     entry["dense_flops"] = layer.weights->dense_flops;
     entry["plan"] = layer.weights->explanation;
+    const lacuna::Explanation& plan = layer.weights->plan;
+    if (plan.option_count != 0) {
+      entry["kernel"] = plan.options[plan.chosen].name;
+      entry["reason"] = plan.reason.data();
+      entry["candidates"] = CandidatesToJson(plan);
+    }
   }
   entry["ms"] = report.timing.layer_ms[i];
   if (report.dense != nullptr) entry["dense_ms"] = report.dense_timing.layer_ms[i];
@@ -140,6 +147,15 @@ nlohmann::ordered_json LayerToJson(const Report& report, size_t i) {
 }
 
 }  // namespace
+
+std::string ShapeText(const LayerInfo& layer) {
+  if (layer.weights == nullptr) return graph::ToString(layer.input);
+  std::string text = layer.weights->geometry;
+  for (size_t axis = 2; axis < layer.input.size(); ++axis) {  // spatial
+    text += (axis == 2 ? " " : "x") + std::to_string(layer.input[axis]);
+  }
+  return text;
+}
 
 graph::Result<std::vector<Timing>> Measure(const std::vector<Network*>& networks, int repeat) {
   std::vector<Samples> samples(networks.size());
@@ -177,6 +193,7 @@ double ConvolutionMs(const Network& network, const Timing& timing) {
 void PrintTable(const Report& report) {
   std::printf("%s, %s, %zu thread(s), medians of %d runs, arena %.1f MB\n", report.model.c_str(), report.target.c_str(),
               report.threads, report.repeat, static_cast<double>(report.network->arena_bytes()) * 1e-6);
+  if (!report.kernels.empty()) std::printf("kernels selected %s\n", report.kernels.c_str());
   std::printf("%-24s %-30s %-18s %10s", "layer", "shape", "scheme", "nnz");
   std::printf(report.dense == nullptr ? " %10s\n" : " %10s %10s %9s\n", report.dense == nullptr ? "ms" : "ms dense",
               "ms sparse", "speed-up");
@@ -207,6 +224,7 @@ void PrintTable(const Report& report) {
 nlohmann::ordered_json ToJson(const Report& report) {
   nlohmann::ordered_json json = {{"model", report.model},
                                  {"target", report.target},
+                                 {"kernels", report.kernels},
                                  {"threads", report.threads},
                                  {"repeat", report.repeat},
                                  {"arena_bytes", report.network->arena_bytes()},

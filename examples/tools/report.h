@@ -29,7 +29,8 @@ double ConvolutionMs(const graph::Network& network, const Timing& timing);
 
 struct Report {
   std::string model;
-  std::string target;  // SIMD
+  std::string target;   // SIMD
+  std::string kernels;  // how they were selected
   size_t threads = 1;
   int repeat = 1;
   const graph::Network* network = nullptr;
@@ -37,6 +38,9 @@ struct Report {
   const graph::Network* dense = nullptr;  // null without a comparison; the same graph, so the same layers
   Timing dense_timing;
 };
+
+// "64x64x3x3 s1 56x56": weights, stride and the spatial extents of the input; a layer without weights: the input's.
+std::string ShapeText(const graph::LayerInfo& layer);
 
 void PrintTable(const Report& report);
 nlohmann::ordered_json ToJson(const Report& report);

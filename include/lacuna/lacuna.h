@@ -39,6 +39,8 @@
 #include "lacuna/op/packed_blob.h"
 #include "lacuna/pack/packed_weights.h"
 #include "lacuna/policy/choices.h"
+#include "lacuna/policy/cost.h"
+#include "lacuna/policy/machine.h"
 #include "lacuna/policy/policy.h"
 #include "lacuna/prune/bcr.h"
 #include "lacuna/prune/block.h"
@@ -61,6 +63,7 @@ inline namespace HWY_CONCAT(baseline_, HWY_NAMESPACE) {
   template <Policy P>
   inline constexpr const KernelTable& (*kKernelTables[HWY_MAX_DYNAMIC_TARGETS + 2])() = LACUNA_TARGET_TABLE(Kernels<P>);
   inline constexpr int64_t (*kCompiledTargets[HWY_MAX_DYNAMIC_TARGETS + 2])() = LACUNA_TARGET_TABLE(CompiledTarget);
+  inline constexpr MachineProbe (*kProbes[HWY_MAX_DYNAMIC_TARGETS + 2])() = LACUNA_TARGET_TABLE(Probe);
 #endif
 
   // The kernels of policy P on the SIMD target that is active now.
@@ -83,6 +86,22 @@ inline namespace HWY_CONCAT(baseline_, HWY_NAMESPACE) {
   }
 
   inline const char* ActiveTargetName() { return hwy::TargetName(ActiveTarget()); }
+
+  // The loops of MeasureMachine on the active SIMD target.
+  inline MachineProbe ActiveProbe() {
+#ifdef LACUNA_TARGET_TABLE
+    return kProbes[TargetIndex()]();
+#else
+    return LACUNA_DISPATCH(Probe)();
+#endif
+  }
+
+  // The facts of this machine, for CostFactors::Of, measured in about 40 ms by the first call, on the SIMD target that
+  // is active then. No other work should run meanwhile.
+  inline const Result<MachineFacts>& MeasuredMachine() {
+    static const Result<MachineFacts> facts = MeasureMachine(ActiveProbe(), ReadCacheSizes());
+    return facts;
+  }
 
   // Packs `weights` for the active SIMD target, to be shared by several plans of the same policy.
   template <class Weights, Policy P = DefaultPolicy>

@@ -200,16 +200,16 @@ TEST_CASE("convolution: pruned by the schemes, Gaussian data within the bound of
                   {"bcr_col-8x", "bcr-8x", "bcr-4x", "bcr_kernel-4x", "bcr_col-3x"});
   // C3D's kernel, and the two into which R(2+1)D cuts it.
   for (const Extents<3>& kernel : {Extents<3>{3, 3, 3}, {1, 3, 3}, {3, 1, 1}}) {
-    CheckSchemes<3>(
-        {.in_channels = 13,
-         .out_channels = 21,
-         .input = {3, 5, 9},
-         .kernel = kernel,
-         .stride = {2, 1, 1},
-         .pad_begin = {kernel[0] / 2, kernel[1] / 2, kernel[2] / 2},
-         .pad_end = {kernel[0] / 2, kernel[1] / 2, kernel[2] / 2}},
-        {"dense", "unstructured-3x", "pattern-8x", "pattern_g4-8x", "bcr-8x", "bcr_col-8x", "bcr_kernel-4x",
-         "punched-3.6x", "punched_balanced-3.6x", "block_8x1-4x", "block_4x4-4x", "connectivity-8x", "filter-2x"});
+    CheckSchemes<3>({.in_channels = 13,
+                     .out_channels = 21,
+                     .input = {3, 5, 9},
+                     .kernel = kernel,
+                     .stride = {2, 1, 1},
+                     .pad_begin = {kernel[0] / 2, kernel[1] / 2, kernel[2] / 2},
+                     .pad_end = {kernel[0] / 2, kernel[1] / 2, kernel[2] / 2}},
+                    {"dense", "unstructured-3x", "pattern-8x", "pattern_g4-8x", "bcr-8x", "bcr_col-8x", "bcr_kernel-4x",
+                     "punched-3.6x", "punched_balanced-3.6x", "block_8x1-4x", "block_4x4-4x", "block_kernel_4x2-4x",
+                     "connectivity-8x", "filter-2x"});
   }
 }
 

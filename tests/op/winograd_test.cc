@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/op/winograd_layers.h"
 #include "tests/support/for_each_target.h"
 #include "tests/support/layer.h"
 #include "tests/support/plans.h"
@@ -21,38 +22,6 @@ namespace lacuna::test {
 namespace {
 
 constexpr Extents<3> kCube{3, 3, 3};
-
-// 3 taps on the axes that the tile transforms, 1 on the others.
-Extents<3> KernelOf(const WinogradTile& tile) {
-  Extents<3> kernel{};
-  for (size_t a = 0; a < 3; ++a) kernel[a] = tile.outputs[a] == 1 ? 1 : 3;
-  return kernel;
-}
-
-// Weights that F(2, 3) keeps integers: multiples of 4 on every axis.
-std::vector<float> ExactWeights(const ConvShape<3>& shape, const WinogradTile& tile, double density) {
-  std::vector<float> weights(static_cast<size_t>(shape.weight_elements()));
-  FillIntegers(weights, 7, 1);
-  Thin(weights, 8, density);
-  float unit = 1.0f;
-  for (const int outputs : tile.outputs) unit *= outputs == 1 ? 1.0f : 4.0f;
-  for (float& weight : weights) weight *= unit;
-  return weights;
-}
-
-bool IsExact(const WinogradTile& tile) { return *std::max_element(tile.outputs.begin(), tile.outputs.end()) == 2; }
-
-// The bound that policy/winograd.h states.
-double ErrorOf(const ConvShape<3>& shape, const WinogradTile& tile, const LayerData& data) {
-  const auto largest = [](const std::vector<float>& values) {
-    double most = 0;
-    for (const float value : values) most = std::max(most, std::abs(double{value}));
-    return most;
-  };
-  const int64_t channels = shape.channels_per_group();
-  return Gamma(channels + 40) * static_cast<double>(channels) * largest(data.weights) * largest(data.x) *
-         WinogradAmplification(tile);
-}
 
 // The tile on every target, on a layer of exact integers if there are any for it, and of Gaussian values.
 void CheckTile(const NamedWinogradTile& tile, ConvShape<3> shape, LayerOptions options = {},
@@ -169,7 +138,8 @@ TEST_CASE("winograd: whole-kernel sparsity of every format is skipped, other zer
   FillGaussian(values, 3);
   const auto gaussian = DenseWeights<float>::View(MatrixShapeOf(shape), values);
   REQUIRE(gaussian.ok());
-  for (const char* name : {"bcr_kernel-4x", "block_8x1-4x", "connectivity-4x", "bcr_col-4x", "unstructured-4x"}) {
+  for (const char* name :
+       {"bcr_kernel-4x", "block_kernel_8x4-4x", "block_8x1-4x", "connectivity-4x", "bcr_col-4x", "unstructured-4x"}) {
     INFO(name);
     const auto scheme = prune::ParseScheme(name);
     REQUIRE(scheme.ok());

@@ -139,7 +139,7 @@ TEST_CASE("PackPattern: small groups are merged, large ones are not") {
                "weights have 10 columns, must be a multiple of the kernel's 9 cells");
 }
 
-TEST_CASE("PredictPatternCost: cells of a column are cheaper together, nothing costs nothing") {
+TEST_CASE("PredictPatternCost: cells of a column are cheaper together, no cells cost only the output") {
   const KernelAxes kernel = {KernelAxis{}, {3, 1, 1}, {3, 1, 1}};
   const auto cost = [&](std::vector<float> cells) {
     const auto dense = DenseWeights<float>::View({1, 9, 1}, cells);
@@ -151,7 +151,7 @@ TEST_CASE("PredictPatternCost: cells of a column are cheaper together, nothing c
     return *predicted;
   };
   CHECK(cost({1, 0, 0, 1, 0, 0, 1, 0, 0}) < cost({1, 1, 1, 0, 0, 0, 0, 0, 0}));
-  CHECK(cost({0, 0, 0, 0, 0, 0, 0, 0, 0}) == 0);
+  CHECK(cost({0, 0, 0, 0, 0, 0, 0, 0, 0}) == kPatternOutputCost);
 }
 
 }  // namespace

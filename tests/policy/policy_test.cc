@@ -109,7 +109,9 @@ TEST_CASE("policy: a register tile of one's own") {
   ForEachTarget([&] {
     const Explanation explanation = Checked<OwnTile>(layer);
     CHECK(std::string(explanation.tile) == "3x2");
-    CHECK(explanation.option_count == 0);
+    REQUIRE(explanation.option_count == 1);
+    CHECK(std::string(explanation.options[0].name) == "3x2");
+    CHECK(std::string(explanation.reason.data()) == "the only candidate");
     CHECK(explanation.ToString().find("register tile 3x2;") != std::string::npos);
     const int rows = ActiveKernels<TilePerTarget>().panels[0].tile.rows;
     CHECK((rows == 5 || rows == 7));

@@ -235,7 +235,7 @@ TEST_CASE("select: candidates take turns, and keep to the budget") {
     for (const Fake& fake : fakes.fakes) {
       CHECK(fake.calls == fakes.fakes[0].calls);
       CHECK(fake.calls >= 1);
-      CHECK(fake.calls <= 5);
+      CHECK(fake.calls <= kMeasureTurns);
       for (const double given : fake.budgets) CHECK(given >= 0.0);
     }
     const double spent = now - 1000.0, turn = 4.5e-3;
@@ -247,7 +247,7 @@ TEST_CASE("select: candidates take turns, and keep to the budget") {
       CHECK(spent <= budget + 1e-9);
     }
     if (budget >= 0.2) {
-      CHECK(fakes.fakes[0].calls == 5);
+      CHECK(fakes.fakes[0].calls == kMeasureTurns);
       CHECK(spent > 0.7 * budget);
     }
   }
@@ -258,7 +258,7 @@ TEST_CASE("select: time spent on preparation counts, each candidate is run all t
   fakes.fakes[0].prepare = 1.0;
   CHECK(Measured(fakes).index == 1);
   CHECK(fakes.fakes[0].calls == 1);
-  CHECK(fakes.fakes[0].budgets[0] == doctest::Approx(0.02));
+  CHECK(fakes.fakes[0].budgets[0] == doctest::Approx(kMeasureSeconds / (2 * kMeasureTurns)));
   CHECK(fakes.fakes[1].runs == 1);
   CHECK(fakes.fakes[1].budgets[0] == 0.0);
 }
@@ -269,8 +269,8 @@ TEST_CASE("select: who is far slower after a turn drops out") {
   CHECK(choice.index == 1);
   CHECK(choice.measured_seconds[0] == 2.6e-3);
   CHECK(fakes.fakes[0].calls == 1);
-  CHECK(fakes.fakes[1].calls == 5);
-  CHECK(fakes.fakes[2].calls == 5);
+  CHECK(fakes.fakes[1].calls == kMeasureTurns);
+  CHECK(fakes.fakes[2].calls == kMeasureTurns);
   {
     // One that is left has won.
     Fakes two({Always("slow", 1.0, 3e-3), Always("a", 1.1, 1e-3)});
@@ -310,7 +310,7 @@ TEST_CASE("select: who cannot be measured is not chosen, and the reason says so"
   CHECK(ReasonOf(choice) == "fastest of 2 measured; measuring winograd 4x4 failed: Buffer: cannot allocate 99 bytes");
   CHECK(choice.measured_seconds[0] == 0.0);
   CHECK(fakes.fakes[0].calls == 1);
-  CHECK(fakes.fakes[2].calls == 5);
+  CHECK(fakes.fakes[2].calls == kMeasureTurns);
 
   Fakes later({Failing("a", 1.0, "gone", /*from_call=*/2), Always("b", 1.2, 2e-3)});
   const Choice second = Measured(later);
@@ -393,7 +393,7 @@ TEST_CASE("select: choices are kept, and taken instead of measuring") {
   Fakes unknown({Always("x", 1.0, 1e-3), Always("y", 1.5, 2e-3)});
   choice = Measured(unknown, {.choices = &choices});
   CHECK(choice.index == 0);
-  CHECK(unknown.calls() == 10);
+  CHECK(unknown.calls() == 2 * kMeasureTurns);
   CHECK(std::string(choices.Find(Key())->candidate.data()) == "x");
   CHECK(choices.size() == 2);
 
@@ -458,7 +458,7 @@ TEST_CASE("select: the clock of the machine, when none is given") {
   Fakes fakes({Always("a", 1.0, 2e-3), Always("b", 1.5, 1e-3)});
   CHECK(SelectByMeasurement{}.Choose(Key(), fakes.candidates).index == 1);
   CHECK(fakes.fakes[0].budgets[0] > 0.0);
-  CHECK(fakes.fakes[0].budgets[0] <= 0.2 / 10);
+  CHECK(fakes.fakes[0].budgets[0] <= kMeasureSeconds / (2 * kMeasureTurns));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <vector>
 
 #include "tests/support/check_error.h"
@@ -47,6 +48,24 @@ TEST_CASE("ProjectBlock: keeps exactly the blocks of largest root mean square") 
       }
     }
   }
+}
+
+TEST_CASE("ProjectBlockKernel: what it refuses") {
+  std::vector<float> values(6 * 90);
+  const auto dense = DenseWeights<float>::View({.rows = 6, .columns = 90}, values);
+  REQUIRE(dense.ok());
+  const auto refused = [&](const BlockShape& block, int64_t taps, double keep, const char* message) {
+    CheckInvalid(prune::ProjectBlockKernel(*dense, block, taps, keep).status(), message);
+  };
+  refused({8, 4}, 7, 0.5, "taps is 7, must be at least 1 and divide weights.columns, 90");
+  refused({8, 4}, 0, 0.5, "taps is 0, must be at least 1");
+  refused({8, 0}, 9, 0.5, "block is 8 x 0, each extent must be in [1, 65535]");
+  refused({8, 65536}, 9, 0.5, "block is 8 x 65536, each extent must be in [1, 65535]");
+  refused({8, 7282}, 9, 0.5, "block is 8 x 7282 kernels of 9 taps, must have 1 to 65535 weights in a row");
+  refused({8, 4}, 9, 0.0, "keep is 0, must be in (0, 1]");
+  CHECK(prune::ProjectBlockKernel(*dense, {8, 7281}, 9, 0.5).ok());
+  CheckInvalid(prune::BlockOfKernels({8, 4}, std::numeric_limits<int64_t>::max()).status(),
+               "block is 8 x 4 kernels of 9223372036854775807 taps");
 }
 
 TEST_CASE("ProjectConnectivity: whole kernels live or die") {

@@ -264,6 +264,11 @@ TEST_CASE("mapping: invalid layers and candidates, by every way in") {
           [](Network& n) { n.candidates(0)[1].scheme.group = std::numeric_limits<int64_t>::max(); });
   refuses("candidates[0]: block is 0 x 0",
           [](Network& n) { n.candidates(0)[0].scheme = {.kind = prune::SchemeKind::kBlock, .rate = 2}; });
+  refuses("candidates[0]: block is 0 x 0",
+          [](Network& n) { n.candidates(0)[0].scheme = {.kind = prune::SchemeKind::kBlockKernel, .rate = 2}; });
+  refuses("candidates[0]: block is 8 x 60000 kernels of 9 taps, must have 1 to 65535 weights in a row", [](Network& n) {
+    n.candidates(0)[0].scheme = {.kind = prune::SchemeKind::kBlockKernel, .rate = 2, .block = {8, 60000}};
+  });
   refuses("candidates[0]: scheme has the unknown kind 77",
           [](Network& n) { n.candidates(0)[0].scheme.kind = static_cast<prune::SchemeKind>(77); });
   refuses("layers[0] \"layer0\": out_channels is 0, must be in [1, 1099511627776]",
@@ -430,7 +435,7 @@ TEST_CASE("BlockWeightsOf: weights that live in one block") {
   const std::pair<const char*, int64_t> cases[] = {
       {"unstructured-4x", 1},        {"pattern-4x", 9},     {"pattern_g4-4x", 36},  {"connectivity-4x", 9},
       {"block_8x1-4x", 8},           {"bcr-4x", 8 * 16},    {"bcr_col-4x", 8 * 16}, {"punched-4x", 8 * 4 * 9},
-      {"bcr_kernel-4x", 8 * 16 * 9}, {"filter-4x", 64 * 9}, {"dense", 64 * 64 * 9}};
+      {"bcr_kernel-4x", 8 * 16 * 9}, {"filter-4x", 64 * 9}, {"dense", 64 * 64 * 9}, {"block_kernel_8x4-4x", 8 * 4 * 9}};
   for (const auto& row : cases) {
     CAPTURE(row.first);
     const auto block = prune::BlockWeightsOf(Parsed(row.first), layer);

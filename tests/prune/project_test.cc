@@ -15,11 +15,12 @@
 namespace lacuna::test {
 namespace {
 
-constexpr const char* kNames[] = {"dense",           "unstructured-8x", "pattern-8x",         "pattern_g4-8x",
-                                  "bcr-8x",          "bcr_col-8x",      "bcr_kernel-8x",      "punched-8x",
-                                  "block_8x1-8x",    "block_4x4-8x",    "block_16x1-8x",      "connectivity-8x",
-                                  "filter-8x",       "pattern-2x",      "punched-2x",         "unstructured-3x",
-                                  "connectivity-2x", "pattern-4x",      "punched_balanced-3x"};
+constexpr const char* kNames[] = {
+    "dense",         "unstructured-8x",    "pattern-8x",          "pattern_g4-8x",        "bcr-8x",
+    "bcr_col-8x",    "bcr_kernel-8x",      "punched-8x",          "block_8x1-8x",         "block_4x4-8x",
+    "block_16x1-8x", "connectivity-8x",    "block_kernel_8x4-8x", "block_kernel_16x2-2x", "block_kernel_1x1-8x",
+    "filter-8x",     "pattern-2x",         "punched-2x",          "unstructured-3x",      "connectivity-2x",
+    "pattern-4x",    "punched_balanced-3x"};
 
 DenseWeights<float> Gaussian(const MatrixShape& shape) {
   auto dense = DenseWeights<float>::Zeros(shape);
@@ -120,6 +121,46 @@ TEST_CASE("Project: punched_balanced keeps as many cells in every block, of any 
   }
 }
 
+// Also with groups, and where blocks are clipped.
+TEST_CASE("Project: block_kernel keeps and removes whole blocks of kernels, the largest; without taps it is block") {
+  const MatrixShape shape{.rows = 2 * 21, .columns = 10 * 9, .groups = 2};
+  const auto dense = Gaussian(shape);
+  const auto pruned = prune::Project(dense, *prune::ParseScheme("block_kernel_8x4-3x"), 9);
+  REQUIRE(pruned.ok());
+  const auto expanded = pruned->ToDense();
+  REQUIRE(expanded.ok());
+  const BlockGrid grid{{.rows = shape.rows, .columns = 10, .groups = 2}, {8, 4}};  // in kernels
+  int64_t kept = 0;
+  double least_kept = 1e9, most_removed = 0;
+  for (int64_t s = 0; s < grid.block_rows(); ++s) {
+    for (int64_t c = 0; c < grid.block_columns(); ++c) {
+      int64_t weights = 0, left = 0;
+      double sum = 0;
+      for (int64_t i = 0; i < grid.row_extent(s); ++i) {
+        for (int64_t j = 0; j < grid.column_extent(c) * 9; ++j, ++weights) {
+          const int64_t row = grid.first_row(s) + i, column = c * 4 * 9 + j;
+          const double weight = dense.row(row)[column];
+          sum += weight * weight;
+          left += expanded->row(row)[column] != 0.0f;
+        }
+      }
+      CHECK((left == 0 || left == weights));
+      kept += left != 0;
+      const double norm = sum / static_cast<double>(weights);
+      left != 0 ? least_kept = std::min(least_kept, norm) : most_removed = std::max(most_removed, norm);
+    }
+  }
+  CHECK(kept == 6);  // ceil(18 / 3)
+  CHECK(least_kept >= most_removed);
+
+  const auto matrix = Gaussian({.rows = 30, .columns = 22});
+  const auto of_kernels = prune::Project(matrix, *prune::ParseScheme("block_kernel_8x4-4x"), 1);
+  const auto of_weights = prune::Project(matrix, *prune::ParseScheme("block_8x4-4x"), 1);
+  REQUIRE(of_kernels.ok());
+  REQUIRE(of_weights.ok());
+  CHECK(std::ranges::equal(of_kernels->ToDense()->values(), of_weights->ToDense()->values()));
+}
+
 TEST_CASE("PatternSpecOf: 4 of 9 cells of any kernel, more where the rate asks for more, connectivity for the rest") {
   struct Row {
     int64_t taps;
@@ -165,6 +206,9 @@ TEST_CASE("Project: the format of each scheme") {
   const auto block = made("block_4x2-4x");
   REQUIRE(block.As<BlockWeights<float>>() != nullptr);
   CHECK(block.As<BlockWeights<float>>()->block() == BlockShape{4, 2});
+  const auto kernels = made("block_kernel_4x2-2x");
+  REQUIRE(kernels.As<BlockWeights<float>>() != nullptr);
+  CHECK(kernels.As<BlockWeights<float>>()->block() == BlockShape{4, 2 * 9});
   const auto pattern = made("pattern_g4-8x");
   REQUIRE(pattern.As<PatternWeights<float>>() != nullptr);
   CHECK(pattern.As<PatternWeights<float>>()->group() == 4);
@@ -180,6 +224,11 @@ TEST_CASE("Project: layers without taps, and what it refuses") {
   CheckInvalid(prune::Project(dense, *prune::ParseScheme("connectivity-8x"), 9).status(),
                "taps is 9, must be at least 1 and divide weights.columns, 64");
   CheckInvalid(prune::Project(dense, *prune::ParseScheme("bcr-1.5x"), 1).status(), "rate is 1.5");
+  const auto kernels = prune::ParseScheme("block_kernel_8x4-4x");
+  CheckInvalid(prune::Project(dense, *kernels, 9).status(),
+               "taps is 9, must be at least 1 and divide weights.columns, 64");
+  CheckInvalid(prune::Cover(dense, *kernels, 0).status(),
+               "block is 8 x 4 kernels of 0 taps, must have 1 to 65535 weights in a row");
 }
 
 }  // namespace

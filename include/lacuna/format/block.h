@@ -1,4 +1,4 @@
-// BlockWeights: the schemes `block_RxC`, block compressed sparse rows (BSR).
+// BlockWeights: the schemes `block_RxC` and `block_kernel_RxC`, block compressed sparse rows (BSR).
 
 #ifndef LACUNA_FORMAT_BLOCK_H_
 #define LACUNA_FORMAT_BLOCK_H_

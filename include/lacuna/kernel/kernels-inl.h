@@ -4,6 +4,7 @@
 #include "lacuna/kernel/input-inl.h"
 #include "lacuna/kernel/panel-inl.h"
 #include "lacuna/kernel/pattern-inl.h"
+#include "lacuna/kernel/probe-inl.h"
 #include "lacuna/kernel/store-inl.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/kernel/target-inl.h"

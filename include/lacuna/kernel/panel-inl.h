@@ -160,10 +160,11 @@ constexpr std::array<int, kMaxVectors> WidthsOf() {
 }
 
 template <class Tile, size_t... kIndex>
-constexpr PanelKernel MakePanelKernel(std::index_sequence<kIndex...>, const char* name) {
+constexpr PanelKernel MakePanelKernel(std::index_sequence<kIndex...>) {
   constexpr std::array<int, kMaxVectors> kWidths = WidthsOf<Tile>();
   return {kTileInfo<Tile>,
-          name,
+          kTileName<Tile>.data(),
+          kKeptTileName<Tile>.data(),
           kWidths,
           {(kWidths[kIndex] == 0 ? nullptr
                                  : &RunPanel<Tile, (kWidths[kIndex] == 0 ? Tile::kVectors : kWidths[kIndex])>)...},
@@ -179,7 +180,7 @@ struct PanelKernels<RegisterTile<kRows, kVectors, Masks>> : PanelKernels<AnyOf<R
 template <class... Tiles>
 struct PanelKernels<AnyOf<Tiles...>> {
   static constexpr std::array<PanelKernel, sizeof...(Tiles)> kKernels = {
-      MakePanelKernel<Tiles>(std::make_index_sequence<kMaxVectors>(), kTileName<Tiles>.data())...};
+      MakePanelKernel<Tiles>(std::make_index_sequence<kMaxVectors>())...};
 };
 
 }  // namespace HWY_NAMESPACE

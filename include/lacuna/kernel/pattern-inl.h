@@ -87,8 +87,12 @@ HWY_NOINLINE void RunPattern(const PanelArgs& args) {
 
 template <class Tile>
 constexpr PanelKernel MakePatternKernel() {
-  return {
-      kTileInfo<Tile>, kTileName<Tile>.data(), {Tile::kVectors}, {&RunPattern<Tile::kHeight, Tile::kVectors>}, nullptr};
+  return {kTileInfo<Tile>,
+          kTileName<Tile>.data(),
+          kKeptTileName<Tile>.data(),
+          {Tile::kVectors},
+          {&RunPattern<Tile::kHeight, Tile::kVectors>},
+          nullptr};
 }
 
 // The list of a policy's pattern tiles as an array of kernels.

@@ -1,4 +1,5 @@
-// The transforms of a Winograd convolution's input and output, tiles across lanes. Compiled once per SIMD target.
+// The transforms of a Winograd convolution's input and output, tiles across
+// lanes. Compiled once per SIMD target.
 
 #include "lacuna/kernel/table.h"
 #include "lacuna/policy/winograd.h"
@@ -23,7 +24,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 inline constexpr float kRoot2 = 1.41421356237309505f;
 
-// B^T x and A^T x of F(2, 3), F(4, 3) and F(6, 3) with the points of WinogradKernelMatrix.
+// B^T x and A^T x of F(2, 3), F(4, 3) and F(6, 3) with the points of
+// WinogradKernelMatrix.
 template <class D, class V>
 HWY_INLINE void WinogradInputPoints(D, V (&x)[4]) {
   const V x1 = hn::Add(x[1], x[2]), x2 = hn::Sub(x[2], x[1]);
@@ -97,49 +99,39 @@ HWY_INLINE void WinogradOutputPoints(D d, const V (&x)[8], V (&y)[6]) {
   y[5] = hn::Add(hn::Add(q3, x[7]), hn::MulAdd(c32, q2, q1));
 }
 
-// A transform along one axis of an array of points, one vector of tiles a point. Strides count floats.
-struct WinogradLines {
-  std::array<int64_t, 2> count, from, to;  // lines: the other two axes
-  int64_t from_point, to_point;
-};
-
-template <int kOutputs, bool kInput, class D>
-HWY_NOINLINE void TransformLines(D d, const WinogradLines& lines, const float* HWY_RESTRICT from, float* to) {
-  using V = hn::Vec<D>;
+// to[p * to_point + t] = B^T of what tile t sees along an axis, t < count
+// rounded up to vectors. Row i of the axis is in array i % kOutputs, at
+// position i / kOutputs, so that tile t has its row r at (r / kOutputs) * next
+// + t of array r % kOutputs, wherever it is: neighbouring tiles are neighbours
+// in memory, and what they share is there once.
+template <int kOutputs, class D>
+HWY_NOINLINE void TransformPhases(D d, int64_t count, const float *HWY_RESTRICT from, int64_t from_phase, int64_t next,
+                                  float *HWY_RESTRICT to, int64_t to_point) {
   constexpr int kPoints = kOutputs + 2;
-  for (int64_t i = 0; i < lines.count[0]; ++i) {
-    for (int64_t j = 0; j < lines.count[1]; ++j) {
-      const float* x = from + i * lines.from[0] + j * lines.from[1];
-      float* y = to + i * lines.to[0] + j * lines.to[1];
-      V in[kPoints];
-      HWY_UNROLL(8)
-      for (int p = 0; p < kPoints; ++p) in[p] = hn::LoadU(d, x + p * lines.from_point);
-      if constexpr (kInput) {
-        WinogradInputPoints(d, in);
-        HWY_UNROLL(8)
-        for (int p = 0; p < kPoints; ++p) hn::StoreU(in[p], d, y + p * lines.to_point);
-      } else {
-        V out[kOutputs];
-        WinogradOutputPoints(d, in, out);
-        HWY_UNROLL(8)
-        for (int p = 0; p < kOutputs; ++p) hn::StoreU(out[p], d, y + p * lines.to_point);
-      }
-    }
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t t = 0; t < count; t += lanes) {
+    hn::Vec<D> x[kPoints];
+    HWY_UNROLL(8)
+    for (int p = 0; p < kPoints; ++p) x[p] = hn::LoadU(d, from + p % kOutputs * from_phase + p / kOutputs * next + t);
+    WinogradInputPoints(d, x);
+    HWY_UNROLL(8)
+    for (int p = 0; p < kPoints; ++p) hn::StoreU(x[p], d, to + p * to_point + t);
   }
 }
 
-template <bool kInput, class D>
-HWY_INLINE void TransformAxis(D d, int outputs, const WinogradLines& lines, const float* from, float* to) {
+template <class D>
+HWY_INLINE void TransformPhases(D d, int outputs, int64_t count, const float *from, int64_t from_phase, int64_t next,
+                                float *to, int64_t to_point) {
   switch (outputs) {
-    case 2: return TransformLines<2, kInput>(d, lines, from, to);
-    case 4: return TransformLines<4, kInput>(d, lines, from, to);
-    default: return TransformLines<6, kInput>(d, lines, from, to);
+    case 2: return TransformPhases<2>(d, count, from, from_phase, next, to, to_point);
+    case 4: return TransformPhases<4>(d, count, from, from_phase, next, to, to_point);
+    default: return TransformPhases<6>(d, count, from, from_phase, next, to, to_point);
   }
 }
 
-// phase[p * pitch + i] = row[i * outputs + p], i < count rounded up to vectors: up to outputs * (lanes - 1) floats past
-// the last one needed are read.
-HWY_INLINE void SplitRow(int outputs, const float* row, int64_t count, float* HWY_RESTRICT phase, int64_t pitch) {
+// phase[p * pitch + i] = row[i * outputs + p], i < count rounded up to vectors:
+// up to outputs * (lanes - 1) floats past the last one needed are read.
+HWY_INLINE void SplitRow(int outputs, const float *row, int64_t count, float *HWY_RESTRICT phase, int64_t pitch) {
   const hn::ScalableTag<float> d;
   using V = hn::Vec<decltype(d)>;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -172,9 +164,89 @@ HWY_INLINE void SplitRow(int outputs, const float* row, int64_t count, float* HW
   }
 }
 
+// See WinogradInputFn. Rows are transformed first, then columns of the
+// transformed rows, then along the depth; what lies between is kept by phase of
+// the axis to come (TransformPhases). Whole vectors are written, in ascending
+// order: what falls behind a row is overwritten by the next, behind the last
+// one there is room.
+inline void TransformInput(const WinogradInputArgs &args) {
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const WinogradTile &tile = *args.tile;
+  const WinogradScratch scratch(tile, args.tiles, lanes);
+  const int64_t width = args.tiles[2], plane = args.tiles[1] * width;
+  const std::array<int64_t, 3> m = {tile.outputs[0], tile.outputs[1], tile.outputs[2]};
+  const int64_t depths = (args.tiles[0] - 1) * m[0] + tile.points(0);
+  const int64_t heights = (args.tiles[1] - 1) * m[1] + tile.points(1);
+  const int64_t row_points = tile.points(2), slice_points = tile.points(1) * row_points;
+  float *split = args.scratch;
+  float *rows = split + scratch.split;  // [row_points][m[1]][scratch.row_phase]
+  float *slices = rows + scratch.rows;  // [slice_points][m[0]][scratch.slice_phase]
+  for (int64_t z = 0; z < depths; ++z) {
+    // Where slice z goes, and how far its points are apart.
+    float *slice = m[0] > 1 ? slices + z % m[0] * scratch.slice_phase + z / m[0] * plane : args.y + z * plane;
+    const int64_t slice_point = m[0] > 1 ? m[0] * scratch.slice_phase : args.point_stride;
+    for (int64_t y = 0; y < heights; ++y) {
+      const float *from = args.x + z * args.slice + y * args.row;
+      float *to = m[1] > 1 ? rows + y % m[1] * scratch.row_phase + y / m[1] * width : slice + y * width;
+      const int64_t to_point = m[1] > 1 ? m[1] * scratch.row_phase : slice_point;
+      if (m[2] > 1) {
+        SplitRow(tile.outputs[2], from, width + 1, split, scratch.split_phase);
+        TransformPhases(d, tile.outputs[2], width, split, scratch.split_phase, 1, to, to_point);
+      } else {
+        for (int64_t t = 0; t < width; t += lanes) hn::StoreU(hn::LoadU(d, from + t), d, to + t);
+      }
+    }
+    if (m[1] == 1) continue;
+    for (int64_t p = 0; p < row_points; ++p) {
+      TransformPhases(d, tile.outputs[1], plane, rows + p * m[1] * scratch.row_phase, scratch.row_phase, width,
+                      slice + p * slice_point, row_points * slice_point);
+    }
+  }
+  if (m[0] == 1) return;
+  for (int64_t p = 0; p < slice_points; ++p) {
+    TransformPhases(d, tile.outputs[0], args.tiles[0] * plane, slices + p * m[0] * scratch.slice_phase,
+                    scratch.slice_phase, plane, args.y + p * args.point_stride, slice_points * args.point_stride);
+  }
+}
+
+// A^T along one axis of an array of points, one vector of tiles a point.
+// Strides count floats.
+struct WinogradLines {
+  std::array<int64_t, 2> count, from, to;  // lines: the other two axes
+  int64_t from_point, to_point;
+};
+
+template <int kOutputs, class D>
+HWY_NOINLINE void TransformLines(D d, const WinogradLines &lines, const float *HWY_RESTRICT from,
+                                 float *HWY_RESTRICT to) {
+  constexpr int kPoints = kOutputs + 2;
+  for (int64_t i = 0; i < lines.count[0]; ++i) {
+    for (int64_t j = 0; j < lines.count[1]; ++j) {
+      const float *x = from + i * lines.from[0] + j * lines.from[1];
+      float *y = to + i * lines.to[0] + j * lines.to[1];
+      hn::Vec<D> in[kPoints], out[kOutputs];
+      HWY_UNROLL(8)
+      for (int p = 0; p < kPoints; ++p) in[p] = hn::LoadU(d, x + p * lines.from_point);
+      WinogradOutputPoints(d, in, out);
+      HWY_UNROLL(8)
+      for (int p = 0; p < kOutputs; ++p) hn::StoreU(out[p], d, y + p * lines.to_point);
+    }
+  }
+}
+
+template <class D>
+HWY_INLINE void TransformAxis(D d, int outputs, const WinogradLines &lines, const float *from, float *to) {
+  switch (outputs) {
+    case 2: return TransformLines<2>(d, lines, from, to);
+    case 4: return TransformLines<4>(d, lines, from, to);
+    default: return TransformLines<6>(d, lines, from, to);
+  }
+}
+
 // The inverse of SplitRow for one vector of every phase.
 template <int kOutputs, class D, class V>
-HWY_INLINE void StorePhases(D d, const V (&phase)[kOutputs], float* to) {
+HWY_INLINE void StorePhases(D d, const V (&phase)[kOutputs], float *to) {
   if constexpr (kOutputs == 2) {
     hn::StoreInterleaved2(phase[0], phase[1], d, to);
   } else if constexpr (kOutputs == 4) {
@@ -192,92 +264,10 @@ HWY_INLINE void StorePhases(D d, const V (&phase)[kOutputs], float* to) {
   }
 }
 
-// Where a row of the input goes: to row `point` of tile `tile` along an axis, or rather of up to two tiles, which
-// overlap by two rows.
-struct WinogradRow {
-  int64_t tile, point;
-};
-HWY_INLINE int RowsOf(int outputs, int64_t points, int64_t tiles, int64_t row, WinogradRow (&to)[2]) {
-  int count = 0;
-  const int64_t tile = row / outputs, point = row % outputs;
-  if (tile > 0 && outputs + point < points) to[count++] = {tile - 1, outputs + point};
-  if (tile < tiles) to[count++] = {tile, point};
-  return count;
-}
-
-// gathered[(pd, ph, pw)][tile] = the input of every tile at every point.
-HWY_INLINE void GatherTiles(const WinogradInputArgs& args, float* HWY_RESTRICT phase, float* HWY_RESTRICT gathered) {
-  const hn::ScalableTag<float> d;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const WinogradTile& tile = *args.tile;
-  const auto& tiles = args.tiles;
-  const int64_t width = tiles[2];
-  const int width_outputs = tile.outputs[2];
-  const int64_t phase_pitch = args.phase_pitch();
-  const int64_t depth_rows = (tiles[0] - 1) * tile.outputs[0] + tile.points(0);
-  const int64_t height_rows = (tiles[1] - 1) * tile.outputs[1] + tile.points(1);
-  WinogradRow depth[2], height[2];
-  for (int64_t z = 0; z < depth_rows; ++z) {
-    const int depths = RowsOf(tile.outputs[0], tile.points(0), tiles[0], z, depth);
-    for (int64_t y = 0; y < height_rows; ++y) {
-      const int heights = RowsOf(tile.outputs[1], tile.points(1), tiles[1], y, height);
-      const float* row = args.x + z * args.slice + y * args.row;
-      if (width_outputs > 1) SplitRow(width_outputs, row, width + 1, phase, phase_pitch);
-      for (int i = 0; i < depths; ++i) {
-        for (int j = 0; j < heights; ++j) {
-          float* to = gathered + (depth[i].point * tile.points(1) + height[j].point) * tile.points(2) * args.pitch +
-                      (depth[i].tile * tiles[1] + height[j].tile) * width;
-          for (int64_t p = 0; p < tile.points(2); ++p, to += args.pitch) {
-            const float* from = width_outputs == 1 ? row : phase + p % width_outputs * phase_pitch + p / width_outputs;
-            // Whole vectors: what is written past the row is the next one's, or slack.
-            for (int64_t t = 0; t < width; t += lanes) hn::StoreU(hn::LoadU(d, from + t), d, to + t);
-          }
-        }
-      }
-    }
-  }
-}
-
-// See WinogradInputFn.
-inline void TransformInput(const WinogradInputArgs& args) {
-  const hn::ScalableTag<float> d;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const WinogradTile& tile = *args.tile;
-  float* phase = args.scratch;
-  float* gathered = phase + tile.outputs[2] * args.phase_pitch();
-  float* points = gathered + tile.products() * args.pitch;
-  GatherTiles(args, phase, gathered);
-  const std::array<int64_t, 3> stride = {tile.points(1) * tile.points(2), tile.points(2), 1};
-  int last = 2;
-  for (int a = 2; a >= 0; --a) {
-    if (tile.outputs[static_cast<size_t>(a)] > 1) last = a;
-  }
-  const int64_t count = args.tiles[0] * args.tiles[1] * args.tiles[2];
-  for (int64_t t = 0; t < count; t += lanes) {
-    const float* from = gathered + t;
-    int64_t from_unit = args.pitch;
-    for (int a = 2; a >= last; --a) {
-      const auto axis = static_cast<size_t>(a);
-      if (tile.outputs[axis] == 1) continue;
-      const size_t outer = axis == 0 ? 1 : 0, inner = axis == 2 ? 1 : 2;
-      float* to = a == last ? args.y + t : points;
-      const int64_t to_unit = a == last ? args.point_stride : lanes;
-      const WinogradLines lines = {{tile.points(outer), tile.points(inner)},
-                                   {stride[outer] * from_unit, stride[inner] * from_unit},
-                                   {stride[outer] * to_unit, stride[inner] * to_unit},
-                                   stride[axis] * from_unit,
-                                   stride[axis] * to_unit};
-      TransformAxis<true>(d, tile.outputs[axis], lines, from, to);
-      from = points;
-      from_unit = lanes;
-    }
-  }
-}
-
 // The last axis of the output: points to neighbouring outputs, plus bias.
 template <int kOutputs, class D>
-HWY_NOINLINE void TransformRows(D d, int64_t rows, const float* HWY_RESTRICT from, int64_t from_unit, float bias,
-                                float* HWY_RESTRICT to, int64_t to_row) {
+HWY_NOINLINE void TransformRows(D d, int64_t rows, const float *HWY_RESTRICT from, int64_t from_unit, float bias,
+                                float *HWY_RESTRICT to, int64_t to_row) {
   using V = hn::Vec<D>;
   const V b = hn::Set(d, bias);
   for (int64_t i = 0; i < rows; ++i, to += to_row) {
@@ -297,16 +287,47 @@ HWY_NOINLINE void TransformRows(D d, int64_t rows, const float* HWY_RESTRICT fro
   }
 }
 
+// The last two axes of the output at once, in registers, where both have
+// kOutputs.
+template <int kOutputs, class D>
+HWY_NOINLINE void TransformPlanes(D d, int64_t planes, const float *HWY_RESTRICT from, int64_t from_unit, float bias,
+                                  float *HWY_RESTRICT to, int64_t to_row) {
+  constexpr int kPoints = kOutputs + 2;
+  using V = hn::Vec<D>;
+  const V b = hn::Set(d, bias);
+  for (int64_t i = 0; i < planes; ++i, from += kPoints * kPoints * from_unit) {
+    V rows[kOutputs][kPoints];
+    HWY_UNROLL(6)
+    for (int p = 0; p < kPoints; ++p) {
+      V in[kPoints], out[kOutputs];
+      HWY_UNROLL(6)
+      for (int q = 0; q < kPoints; ++q) in[q] = hn::LoadU(d, from + (q * kPoints + p) * from_unit);
+      WinogradOutputPoints(d, in, out);
+      HWY_UNROLL(4)
+      for (int q = 0; q < kOutputs; ++q) rows[q][p] = out[q];
+    }
+    HWY_UNROLL(4)
+    for (int q = 0; q < kOutputs; ++q, to += to_row) {
+      V out[kOutputs];
+      WinogradOutputPoints(d, rows[q], out);
+      HWY_UNROLL(4)
+      for (int p = 0; p < kOutputs; ++p) out[p] = hn::Add(out[p], b);
+      StorePhases<kOutputs>(d, out, to);
+    }
+  }
+}
+
 // See WinogradOutputFn.
-inline void TransformOutput(const WinogradOutputArgs& args) {
+inline void TransformOutput(const WinogradOutputArgs &args) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const WinogradTile& tile = *args.tile;
+  const WinogradTile &tile = *args.tile;
+  const bool together = tile.outputs[1] == tile.outputs[2] && (tile.outputs[2] == 2 || tile.outputs[2] == 4);
   for (int64_t t = 0; t < args.tiles; t += lanes) {
-    const float* from = args.x + t;
+    const float *from = args.x + t;
     int64_t from_unit = args.point_stride;
     std::array<int64_t, 3> extent = {tile.points(0), tile.points(1), tile.points(2)};
-    for (size_t axis = 0; axis < 2; ++axis) {
+    for (size_t axis = 0; axis < (together ? 1 : 2); ++axis) {
       if (tile.outputs[axis] == 1) continue;
       const int64_t inner = axis == 0 ? extent[1] * extent[2] : extent[2];
       const WinogradLines lines = {{axis == 0 ? 1 : extent[0], inner},
@@ -315,14 +336,19 @@ inline void TransformOutput(const WinogradOutputArgs& args) {
                                    inner * from_unit,
                                    inner * lanes};
       // Lines shrink, so an array may not be transformed into itself.
-      float* to = args.scratch + (axis == 0 ? 0 : tile.outputs[0] * extent[1] * extent[2] * lanes);
-      TransformAxis<false>(d, tile.outputs[axis], lines, from, to);
+      float *to = args.scratch + (axis == 0 ? 0 : tile.outputs[0] * extent[1] * extent[2] * lanes);
+      TransformAxis(d, tile.outputs[axis], lines, from, to);
       from = to;
       from_unit = lanes;
       extent[axis] = tile.outputs[axis];
     }
+    float *y = args.y + t * tile.outputs[2];
+    if (together) {
+      const auto transform = tile.outputs[2] == 2 ? &TransformPlanes<2, decltype(d)> : &TransformPlanes<4, decltype(d)>;
+      transform(d, extent[0], from, from_unit, args.bias, y, args.row);
+      continue;
+    }
     const int64_t rows = extent[0] * extent[1];
-    float* y = args.y + t * tile.outputs[2];
     switch (tile.outputs[2]) {
       case 1: TransformRows<1>(d, rows, from, from_unit, args.bias, y, args.row); break;
       case 2: TransformRows<2>(d, rows, from, from_unit, args.bias, y, args.row); break;

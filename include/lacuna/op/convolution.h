@@ -11,6 +11,7 @@
 #include "lacuna/format/matrix_shape.h"
 #include "lacuna/op/depthwise_plan.h"
 #include "lacuna/op/explain.h"
+#include "lacuna/op/layer_plan.h"
 #include "lacuna/op/pack_for.h"
 #include "lacuna/op/panel_plan.h"
 #include "lacuna/op/tile_job.h"
@@ -116,18 +117,10 @@ class Convolution {
       axis.pad = shape.pad_begin[a];
     }
     LACUNA_RETURN_IF_ERROR(CheckMatrix(weights, shape));
-    LACUNA_ASSIGN_OR_RETURN(choice, PackFor(kernels, weights, policy, &layer));
+    LACUNA_ASSIGN_OR_RETURN(choice, PackFor(kernels, weights, policy, &layer, LayerKey::Of(shape)));
+    LACUNA_ASSIGN_OR_RETURN(plan, MakeLayerPlan(kernels, choice, layer, epilogue, policy));
     Convolution convolution(kernels, shape, epilogue.residual);
-    if constexpr (P::kWinograd) {
-      if (choice.winograd) {
-        LACUNA_ASSIGN_OR_RETURN(plan, WinogradPlan::Make(kernels, choice.winograd, layer, epilogue));
-        convolution.plan_ = std::move(plan);
-      }
-    }
-    if (choice.weights) {
-      LACUNA_ASSIGN_OR_RETURN(plan, PanelPlan::Make(kernels, choice.weights, layer, epilogue, policy.input_tile_bytes));
-      convolution.plan_ = std::move(plan);
-    }
+    convolution.plan_ = std::move(plan);
     convolution.choice_ = std::move(choice);
     if (shape.in_channels == shape.groups && shape.out_channels == shape.groups && shape.groups > 1) {
       LACUNA_ASSIGN_OR_RETURN(depthwise, DepthwisePlan::Make(kernels, weights, shape.groups, layer, epilogue));
@@ -162,7 +155,7 @@ class Convolution {
   ConvShape<kRank> shape_;
   bool residual_;
   PackedChoice choice_;
-  std::variant<PanelPlan, WinogradPlan> plan_;
+  LayerPlan plan_;
   std::optional<DepthwisePlan> depthwise_;  // of a depthwise layer: for activations with channels innermost
 };
 

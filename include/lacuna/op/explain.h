@@ -17,18 +17,21 @@ namespace lacuna {
 
 struct Explanation {
   struct Option {
-    const char* name;  // of a register tile, the pattern kernel or a Winograd tile
-    double predicted;  // cost model, multiply-adds per output position
+    const char* name;             // of a register tile, the pattern kernel or a Winograd tile
+    double predicted;             // cost model, multiply-adds per output position; 0 for an only option
+    double measured_seconds = 0;  // of a run, 0 if it was not measured
   };
 
-  static constexpr size_t kMaxOptions = 12;
+  static constexpr size_t kMaxOptions = 20;
 
   const char* algorithm = "";
   const char* channels_last = "";  // where activations with channels innermost have an algorithm of their own
   const char* tile = "";           // the register tile, rows x vectors / masks
   std::array<Option, kMaxOptions> options{};
-  size_t option_count = 0;
-  int64_t target = 0;  // Highway's bit
+  size_t option_count = 0;  // 0 for weights that were packed before
+  size_t chosen = 0;
+  std::array<char, 256> reason{};  // zero-terminated
+  int64_t target = 0;              // Highway's bit
   size_t lanes = 0;
   int64_t rows = 0, columns = 0, groups = 1;
   int64_t nnz = 0;   // weights the format stores
@@ -61,11 +64,17 @@ struct Explanation {
         static_cast<long long>(tiles[0]), static_cast<long long>(tiles[1]), static_cast<long long>(tiles[2]),
         input_tile_bytes, shifted_copies ? ", one copy per kernel column" : "");
     std::string explanation = text;
+    if (option_count < 2) return explanation;
     for (size_t i = 0; i < option_count; ++i) {
       std::snprintf(text, sizeof(text), "%s %s %.4g", i == 0 ? "; predicted" : ",", options[i].name,
                     options[i].predicted);
       explanation += text;
+      if (options[i].measured_seconds == 0) continue;
+      std::snprintf(text, sizeof(text), " (%.4g us measured)", 1e6 * options[i].measured_seconds);
+      explanation += text;
     }
+    std::snprintf(text, sizeof(text), "; chosen %s: %s", options[chosen].name, reason.data());
+    explanation += text;
     return explanation;
   }
 };

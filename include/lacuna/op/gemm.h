@@ -11,6 +11,7 @@
 #include "lacuna/op/explain.h"
 #include "lacuna/op/pack_for.h"
 #include "lacuna/op/panel_plan.h"
+#include "lacuna/policy/choices.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -77,21 +78,33 @@ class Gemm {
     }
     LayerGeometry geometry;
     geometry.axis[2].input = geometry.axis[2].output = shape.n;
-    LACUNA_ASSIGN_OR_RETURN(choice, PackFor(kernels, weights, policy, &geometry));
+    const LayerKey key = KeyOf(weights, shape);
+    geometry.channels_per_group = key.in_channels;
+    LACUNA_ASSIGN_OR_RETURN(choice, PackFor(kernels, weights, policy, &geometry, key));
     if (choice.weights->LayerShape().groups != 1) {
       return Status::InvalidArgument("weights have %lld groups, must have 1 for a GEMM",
                                      static_cast<long long>(choice.weights->LayerShape().groups));
     }
     LACUNA_RETURN_IF_ERROR(epilogue.Validate(choice.weights->shape.rows));
     geometry.channels_per_group = choice.weights->shape.columns;
-    LACUNA_ASSIGN_OR_RETURN(plan,
-                            PanelPlan::Make(kernels, choice.weights, geometry, epilogue, policy.input_tile_bytes));
+    LACUNA_ASSIGN_OR_RETURN(
+        plan, PanelPlan::Make(kernels, choice.weights, geometry, epilogue, policy.input_tile_bytes, policy.cost));
     return Gemm(shape.n, std::move(choice), std::move(plan));
   }
 
  private:
   Gemm(int64_t max_n, PackedChoice choice, PanelPlan plan)
       : max_n_(max_n), choice_(std::move(choice)), plan_(std::move(plan)) {}
+
+  template <class Weights>
+  static LayerKey KeyOf(const Weights& weights, const GemmShape& shape) {
+    LayerKey key{.input = {1, 1, shape.n}};
+    if constexpr (requires { weights.shape(); }) {
+      key.in_channels = weights.shape().columns;
+      key.out_channels = weights.shape().rows;
+    }
+    return key;
+  }
 
   template <class T>
   static ActivationView<T> ToActivations(const MatrixView<T>& view) {

@@ -3,18 +3,26 @@
 #ifndef LACUNA_OP_PACK_FOR_H_
 #define LACUNA_OP_PACK_FOR_H_
 
+#include "lacuna/core/blob_layout.h"
 #include "lacuna/core/shared.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/any.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/op/explain.h"
 #include "lacuna/op/layer_geometry.h"
+#include "lacuna/op/layer_plan.h"
+#include "lacuna/op/pattern_blocks.h"
+#include "lacuna/op/trial.h"
 #include "lacuna/pack/packed_weights.h"
 #include "lacuna/pack/pattern.h"
 #include "lacuna/pack/row_blocks.h"
 #include "lacuna/pack/winograd.h"
 #include "lacuna/pack/winograd_blocks.h"
+#include "lacuna/policy/choices.h"
+#include "lacuna/policy/cost.h"
 #include "lacuna/policy/policy.h"
+#include "lacuna/policy/reorder.h"
+#include "lacuna/policy/select.h"
 
 #include <algorithm>
 #include <array>
@@ -23,31 +31,10 @@
 #include <limits>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 
 namespace lacuna {
-
-// Packed weights, of one kind or the other, and the options that were weighed for them.
-struct PackedChoice {
-  Shared<PackedWeights<float>> weights;
-  Shared<WinogradWeights<float>> winograd;
-  std::array<Explanation::Option, Explanation::kMaxOptions> options{};
-  size_t option_count = 0;
-
-  void AddTo(Explanation& explanation) const {
-    explanation.options = options;
-    explanation.option_count = option_count;
-  }
-};
-
-// The blocks of a target's pattern kernels.
-inline RowBlocks RowBlocksOf(const KernelTable& kernels, const KernelAxes& kernel) {
-  RowBlocks blocks{.lanes = kernels.lanes, .one_row = kernel[1].kernel == 1};
-  for (const PanelKernel& pattern : kernels.patterns) {
-    if (blocks.blocks < RowBlocks::kMost) blocks.block[blocks.blocks++] = {pattern.tile.height, pattern.tile.vectors};
-  }
-  return blocks;
-}
 
 namespace op {
 
@@ -71,10 +58,11 @@ inline double GroupsCost(const KernelTable& kernels, const LayerGeometry& layer,
 // What choosing and packing a layer may be offered of Winograd forms: those of kWinogradTiles that fit the layer and
 // the policy's error.
 struct WinogradOffer {
+  static constexpr size_t kMostPanels = 8;
+
   KernelMatrix<float> kernels;
   Buffer<uint32_t> order;
-  const PanelKernel* panel = nullptr;  // the cheapest for the matrix of kernels
-  double panel_cost = 0;               // of a product, per vector of tiles, all groups
+  std::array<double, kMostPanels> panel_cost{};  // of a product, per vector of tiles, all groups
 
   static bool Fits(const LayerGeometry& layer, const NamedWinogradTile& tile, double error) {
     return TakesWinograd(layer.axis, tile.tile) && WinogradError(tile.tile) <= error;
@@ -86,12 +74,9 @@ struct WinogradOffer {
     LACUNA_ASSIGN_OR_RETURN(kernels, KernelMatrix<float>::Of(weights, taps));
     LACUNA_ASSIGN_OR_RETURN(order, pack::OrderRows<Reorder>(kernels));
     WinogradOffer offer{std::move(kernels), std::move(order)};
-    offer.panel_cost = std::numeric_limits<double>::infinity();
-    for (const PanelKernel& kernel : table.panels) {
-      LACUNA_ASSIGN_OR_RETURN(cost, PredictPanelCost(offer.kernels, kernel.tile, offer.order));
-      if (cost >= offer.panel_cost) continue;
-      offer.panel = &kernel;
-      offer.panel_cost = cost;
+    for (size_t i = 0; i < std::min(table.panels.size(), kMostPanels); ++i) {
+      LACUNA_ASSIGN_OR_RETURN(cost, PredictPanelCost(offer.kernels, table.panels[i].tile, offer.order));
+      offer.panel_cost[i] = cost;
     }
     return offer;
   }
@@ -101,128 +86,274 @@ struct WinogradOffer {
     return static_cast<double>(tile.products()) * static_cast<double>(kernels.nnz()) * sizeof(float);
   }
 
-  // Per vector of outputs.
-  double Predict(const KernelTable& table, const LayerGeometry& layer, const WinogradTile& tile) const {
+  // The cheapest panel kernel for the products of `tile`, and the cost per vector of outputs.
+  struct Prediction {
+    const PanelKernel* panel = nullptr;
+    double cost = std::numeric_limits<double>::infinity();
+  };
+  Prediction Predict(const KernelTable& table, const LayerGeometry& layer, const WinogradTile& tile,
+                     const CostFactors& factors) const {
     const MatrixShape& shape = kernels.shape();
     const auto groups = static_cast<double>(shape.groups);
-    const WinogradBlocks blocks =
-        ChooseWinogradBlocks(layer.axis, tile,
-                             {.cutting = {table.lanes, panel->Widths(), panel->few != nullptr},
-                              .weights_per_group = panel_cost / groups,
-                              .channels_per_group = shape.columns,
-                              .rows_per_group = shape.rows_per_group()});
-    return blocks.cost * groups * static_cast<double>(table.lanes) / layer.positions();
+    Prediction best;
+    for (size_t i = 0; i < std::min(table.panels.size(), kMostPanels); ++i) {
+      const PanelKernel& panel = table.panels[i];
+      const WinogradBudget budget{.cutting = {table.lanes, panel.Widths(), panel.few != nullptr},
+                                  .weights_per_group = panel_cost[i] / groups,
+                                  .channels_per_group = shape.columns,
+                                  .rows_per_group = shape.rows_per_group(),
+                                  .cost = factors};
+      const WinogradBlocks blocks = ChooseWinogradBlocks(layer.axis, tile, budget);
+      const double cost = blocks.cost * groups * static_cast<double>(table.lanes) / layer.positions();
+      if (cost < best.cost) best = {&panel, cost};
+    }
+    return best;
   }
 
-  Result<WinogradWeights<float>> Pack(const LayerGeometry& layer, const NamedWinogradTile& tile) {
-    return PackWinograd(kernels, {layer.axis[0].kernel, layer.axis[1].kernel, layer.axis[2].kernel}, tile, panel->tile,
-                        std::move(order));
+  // Dense if there is a product for that.
+  Result<WinogradWeights<float>> Pack(const LayerGeometry& layer, const NamedWinogradTile& tile,
+                                      const PanelKernel* panel, const DenseProduct* product) const {
+    const std::array<int64_t, 3> kernel = {layer.axis[0].kernel, layer.axis[1].kernel, layer.axis[2].kernel};
+    if (product != nullptr) return PackWinograd(kernels, kernel, tile, *product);
+    LACUNA_ASSIGN_OR_RETURN(rows, Buffer<uint32_t>::CopyOf(order));
+    return PackWinograd(kernels, kernel, tile, panel->tile, std::move(rows));
   }
 };
 
-// A panel kernel's cost per vector of outputs with what its input tile adds: ragged edges, copying, weights read again.
-// `predicted` is PredictPanelCost.
-inline Result<double> PanelCost(const KernelTable& table, const PanelKernel& kernel, const LayerGeometry& layer,
-                                const MatrixShape& shape, double predicted, size_t input_tile_bytes) {
-  const auto groups = static_cast<double>(shape.groups);
-  const TileBudget<SubTiling> budget{.cutting = {table.lanes, kernel.Widths(), kernel.few != nullptr},
-                                     .bytes = input_tile_bytes,
-                                     .weights_per_group = predicted / groups,
-                                     .rows_per_group = shape.rows_per_group()};
-  LACUNA_ASSIGN_OR_RETURN(tile, ChooseInputTile<SubTiling>(layer.axis, layer.channels_per_group, budget));
-  const double cost = pack::TileCost(tile, budget) + budget.weights_per_group * kColdWeightCost;
-  return cost * groups * static_cast<double>(table.lanes) / layer.positions();
+// The cost per vector of outputs with what the input tile adds: ragged edges, copying, weights read again. Of `budget`
+// the weights are the cost without that, of a vector of outputs.
+template <class Cutting>
+Result<double> WholeCost(const KernelTable& table, const LayerGeometry& layer, int64_t channels, int64_t groups,
+                         const TileBudget<Cutting>& budget) {
+  LACUNA_ASSIGN_OR_RETURN(tile, ChooseInputTile<Cutting>(layer.axis, channels, budget));
+  const double bytes = budget.weights_per_group * static_cast<double>(groups) * sizeof(float);
+  const double first =
+      bytes <= budget.cost.last_level_bytes ? kCachedWeightCost * budget.cost.l3 : kColdWeightCost * budget.cost.memory;
+  const double cost = pack::TileCost(tile, budget) + budget.weights_per_group * first;
+  return cost * static_cast<double>(groups) * static_cast<double>(table.lanes) / layer.positions();
 }
+
+// The forms in which a policy can compute a layer, and what each is predicted to cost.
+template <class P, class Weights>
+class Forms {
+ public:
+  // `layer` may be null: only the panel kernel's forms then, as it alone packs without knowing the layer.
+  static Result<Forms> Of(const KernelTable& kernels, const Weights& weights, const P& policy,
+                          const LayerGeometry* layer) {
+    Forms forms(kernels, weights, policy, layer);
+    LACUNA_RETURN_IF_ERROR(forms.OfferWinograd());
+    LACUNA_ASSIGN_OR_RETURN(order, pack::OrderRows<typename P::Reorder>(weights));
+    forms.order_ = std::move(order);
+    LACUNA_RETURN_IF_ERROR(forms.AddPanels(forms.order_, /*kept=*/false));
+    LACUNA_RETURN_IF_ERROR(forms.AddPattern());
+    forms.AddWinograd();
+    if (!pack::IsIdentity(forms.order_)) {
+      LACUNA_ASSIGN_OR_RETURN(kept, pack::OrderRows<KeepOrder>(weights));
+      LACUNA_RETURN_IF_ERROR(forms.AddPanels(kept, /*kept=*/true));
+    }
+    return forms;
+  }
+
+  size_t count() const { return count_; }
+  const char* name(size_t i) const { return form_[i].name; }
+  double predicted(size_t i) const { return form_[i].predicted; }
+
+  Result<PackedChoice> Pack(size_t i) const {
+    const Form& form = form_[i];
+    PackedChoice choice;
+    if constexpr (P::kWinograd) {
+      if (form.winograd != nullptr) {
+        LACUNA_ASSIGN_OR_RETURN(packed, winograd_->Pack(*layer_, *form.winograd, form.panel, form.product));
+        LACUNA_ASSIGN_OR_RETURN(shared, Shared<WinogradWeights<float>>::Make(std::move(packed)));
+        choice.winograd = std::move(shared);
+        return choice;
+      }
+    }
+    LACUNA_ASSIGN_OR_RETURN(order, form.kept ? pack::OrderRows<KeepOrder>(weights_) : Buffer<uint32_t>::CopyOf(order_));
+    LACUNA_ASSIGN_OR_RETURN(packed, form.is_pattern ? PackPattern(weights_, kernels_.patterns.front().tile,
+                                                                  layer_->kernel(), std::move(order))
+                                                    : lacuna::Pack(weights_, form.panel->tile, std::move(order)));
+    LACUNA_ASSIGN_OR_RETURN(shared, Shared<PackedWeights<float>>::Make(std::move(packed)));
+    choice.weights = std::move(shared);
+    return choice;
+  }
+
+  // What was chosen, packed unless it is already, with what was weighed. Afterwards there are no Winograd forms any
+  // more: what only they need is freed before others are packed.
+  Result<PackedChoice> Packed(const Choice& chosen, std::optional<PackedChoice> packed) {
+    if (form_[chosen.index].winograd == nullptr) winograd_.reset();
+    PackedChoice choice;
+    if (packed) {
+      choice = *std::move(packed);
+    } else {
+      LACUNA_ASSIGN_OR_RETURN(made, Pack(chosen.index));
+      choice = std::move(made);
+    }
+    choice.option_count = count_;
+    for (size_t i = 0; i < count_; ++i) choice.options[i] = {name(i), predicted(i), chosen.measured_seconds[i]};
+    choice.chosen = chosen.index;
+    static_assert(sizeof(chosen.reason) == sizeof(choice.reason));
+    std::copy(std::begin(chosen.reason), std::end(chosen.reason), choice.reason.begin());
+    return choice;
+  }
+
+ private:
+  struct Form {
+    const char* name = "";
+    double predicted = 0;
+    const PanelKernel* panel = nullptr;
+    const NamedWinogradTile* winograd = nullptr;
+    const DenseProduct* product = nullptr;  // of a Winograd form whose matrices are dense
+    bool is_pattern = false;
+    bool kept = false;  // rows in the format's order, not the policy's
+  };
+
+  Forms(const KernelTable& kernels, const Weights& weights, const P& policy, const LayerGeometry* layer)
+      : kernels_(kernels), weights_(weights), policy_(policy), layer_(layer) {}
+
+  bool has_pattern() const { return layer_ != nullptr && !kernels_.patterns.empty(); }
+  void Add(const Form& form) {
+    if (count_ < form_.size()) form_[count_++] = form;
+  }
+  bool Fits(const NamedWinogradTile& tile) const {
+    return layer_ != nullptr && WinogradOffer::Fits(*layer_, tile, policy_.winograd_error);
+  }
+
+  Status OfferWinograd() {
+    if constexpr (P::kWinograd) {
+      if (std::none_of(std::begin(kWinogradTiles), std::end(kWinogradTiles), [&](const auto& t) { return Fits(t); })) {
+        return Status();
+      }
+      LACUNA_ASSIGN_OR_RETURN(offer, WinogradOffer::Of<typename P::Reorder>(kernels_, weights_, *layer_));
+      winograd_ = std::move(offer);
+    }
+    return Status();
+  }
+
+  void AddWinograd() {
+    if constexpr (P::kWinograd) {
+      if (!winograd_) return;
+      for (const NamedWinogradTile& tile : kWinogradTiles) {
+        if (!Fits(tile) || winograd_->Bytes(tile.tile) > static_cast<double>(policy_.winograd_weight_bytes)) continue;
+        const WinogradOffer::Prediction best = winograd_->Predict(kernels_, *layer_, tile.tile, policy_.cost);
+        Add({.name = tile.name, .predicted = best.cost, .panel = best.panel, .winograd = &tile});
+      }
+      const DenseProduct* product = policy_.winograd_product;
+      if (product == nullptr || !product->available()) return;
+      const MatrixShape& shape = winograd_->kernels.shape();
+      for (const NamedWinogradTile& tile : kWinogradTiles) {
+        if (!Fits(tile) || DenseWinogradBytes(shape, tile.tile) > static_cast<double>(policy_.winograd_weight_bytes)) {
+          continue;
+        }
+        const WinogradBlocks blocks =
+            ChooseWinogradBlocks(layer_->axis, tile.tile, DenseWinogradBudget(shape, kernels_.lanes, policy_.cost));
+        Add({.name = product->WinogradName(tile.tile),
+             .predicted = blocks.cost * static_cast<double>(shape.groups) * static_cast<double>(kernels_.lanes) /
+                          layer_->positions(),
+             .winograd = &tile,
+             .product = product});
+      }
+    }
+  }
+
+  Status AddPattern() {
+    if (!has_pattern()) return Status();
+    const MatrixShape& shape = weights_.shape();
+    const int64_t merged = pack::MergedGroups(shape);
+    LACUNA_ASSIGN_OR_RETURN(cost, PredictPatternCost(weights_, layer_->kernel()));
+    Form form{.name = "pattern", .is_pattern = true};
+    form.predicted = cost * PatternWaste(kernels_, *layer_) + GroupsCost(kernels_, *layer_, shape.groups, merged);
+    if constexpr (P::kWinograd) {
+      if (winograd_) {
+        const int64_t groups = shape.groups / merged;
+        const TileBudget<RowBlocks> budget{.cutting = RowBlocksOf(kernels_, layer_->kernel()),
+                                           .bytes = policy_.input_tile_bytes,
+                                           .weights_per_group = cost / static_cast<double>(groups),
+                                           .rows_per_group = shape.rows_per_group() * merged,
+                                           .cost = policy_.cost};
+        LACUNA_ASSIGN_OR_RETURN(whole,
+                                WholeCost(kernels_, *layer_, layer_->channels_per_group * merged, groups, budget));
+        form.predicted = whole + GroupsCost(kernels_, *layer_, shape.groups, merged);
+      }
+    }
+    Add(form);
+    return Status();
+  }
+
+  Status AddPanels(std::span<const uint32_t> order, bool kept) {
+    for (const PanelKernel& kernel : kernels_.panels) {
+      Form form{.name = kept ? kernel.kept_name : kernel.name, .panel = &kernel, .kept = kept};
+      if (kernels_.panels.size() > 1 || has_pattern() || winograd_ || kept) {
+        LACUNA_ASSIGN_OR_RETURN(cost, PredictPanelCost(weights_, kernel.tile, order));
+        const MatrixShape& shape = weights_.shape();
+        form.predicted = cost;
+        if (has_pattern()) form.predicted += GroupsCost(kernels_, *layer_, shape.groups, /*merged=*/1);
+        if constexpr (P::kWinograd) {
+          if (winograd_) {
+            const TileBudget<SubTiling> budget{.cutting = {kernels_.lanes, kernel.Widths(), kernel.few != nullptr},
+                                               .bytes = policy_.input_tile_bytes,
+                                               .weights_per_group = cost / static_cast<double>(shape.groups),
+                                               .rows_per_group = shape.rows_per_group(),
+                                               .cost = policy_.cost};
+            LACUNA_ASSIGN_OR_RETURN(whole,
+                                    WholeCost(kernels_, *layer_, layer_->channels_per_group, shape.groups, budget));
+            form.predicted = whole + GroupsCost(kernels_, *layer_, shape.groups, /*merged=*/1);
+          }
+        }
+      }
+      Add(form);
+    }
+    return Status();
+  }
+
+  const KernelTable& kernels_;
+  const Weights& weights_;
+  const P& policy_;
+  const LayerGeometry* layer_;
+  Buffer<uint32_t> order_;  // of rows, as the policy wants it
+  std::optional<WinogradOffer> winograd_;
+  std::array<Form, Explanation::kMaxOptions> form_{};
+  size_t count_ = 0;
+};
 
 }  // namespace op
 
+// `layer` may be null, see op::Forms; `key` describes it to selectors, but for what the weights and kernels tell.
 template <Policy P, class Weights>
-Result<PackedChoice> PackFor(const KernelTable& kernels, const Weights& weights, [[maybe_unused]] const P& policy,
-                             const LayerGeometry* layer = nullptr) {
+Result<PackedChoice> PackFor(const KernelTable& kernels, const Weights& weights, const P& policy,
+                             const LayerGeometry* layer = nullptr, LayerKey key = {}) {
   LACUNA_RETURN_IF_ERROR(weights.Validate());
   if (P::kWinograd && !(policy.winograd_error >= 0.0)) {
     return Status::InvalidArgument("policy.winograd_error is %g, must be at least 0", policy.winograd_error);
   }
-  using Reorder = typename P::Reorder;
+  using Forms = op::Forms<P, Weights>;
+  LACUNA_ASSIGN_OR_RETURN(forms, Forms::Of(kernels, weights, policy, layer));
   const MatrixShape& shape = weights.shape();
-  PackedChoice choice;
+  key.scheme = policy.scheme.empty() ? std::string_view(BlobKindName(BlobAccess::Kind<Weights>())) : policy.scheme;
+  key.density =
+      static_cast<double>(weights.nnz()) / (static_cast<double>(shape.rows) * static_cast<double>(shape.columns));
+  key.target = hwy::TargetName(kernels.target);
+
   std::array<Candidate, Explanation::kMaxOptions> candidates{};
-  size_t count = 0;
-  const auto add = [&](const char* name, double predicted) {
-    if (count == candidates.size()) return;
-    choice.options[count] = {name, predicted};
-    candidates[count++] = {name, predicted};
-  };
-
-  const bool pattern = layer != nullptr && !kernels.patterns.empty();
-  std::optional<op::WinogradOffer> winograd;
-  if constexpr (P::kWinograd) {
-    for (const NamedWinogradTile& tile : kWinogradTiles) {
-      if (layer == nullptr || winograd || !op::WinogradOffer::Fits(*layer, tile, policy.winograd_error)) continue;
-      LACUNA_ASSIGN_OR_RETURN(offer, op::WinogradOffer::Of<Reorder>(kernels, weights, *layer));
-      winograd = std::move(offer);
+  for (size_t i = 0; i < forms.count(); ++i) candidates[i] = {forms.name(i), forms.predicted(i)};
+  const std::span<const Candidate> offered(candidates.data(), forms.count());
+  // Selectors that see the layer may time its candidates.
+  if constexpr (SelectsForLayer<typename P::Select>) {
+    if (layer != nullptr) {
+      Trials<P, Forms> trials(kernels, forms, *layer, shape, key.batch, policy);
+      for (size_t i = 0; i < forms.count(); ++i) candidates[i].measure = trials.MeasureOf(i);
+      LACUNA_ASSIGN_OR_RETURN(chosen, ChooseCandidate(policy, key, offered));
+      return forms.Packed(chosen, trials.Take(chosen.index));
     }
   }
-  LACUNA_ASSIGN_OR_RETURN(order, pack::OrderRows<Reorder>(weights));
-  for (const PanelKernel& kernel : kernels.panels) {
-    double predicted = 0;
-    if (kernels.panels.size() > 1 || pattern || winograd) {
-      LACUNA_ASSIGN_OR_RETURN(cost, PredictPanelCost(weights, kernel.tile, order));
-      predicted = cost;
-      if (pattern) predicted += op::GroupsCost(kernels, *layer, shape.groups, /*merged=*/1);
-      if constexpr (P::kWinograd) {
-        if (winograd) {
-          LACUNA_ASSIGN_OR_RETURN(whole,
-                                  op::PanelCost(kernels, kernel, *layer, shape, predicted, policy.input_tile_bytes));
-          predicted = whole;
-        }
-      }
-    }
-    add(kernel.name, predicted);
-  }
-  if (pattern) {
-    LACUNA_ASSIGN_OR_RETURN(cost, PredictPatternCost(weights, layer->kernel()));
-    add("pattern", cost * op::PatternWaste(kernels, *layer) +
-                       op::GroupsCost(kernels, *layer, shape.groups, pack::MergedGroups(shape)));
-  }
-  const size_t direct = count;
-  std::array<const NamedWinogradTile*, std::size(kWinogradTiles)> tiles{};
-  if constexpr (P::kWinograd) {
-    for (const NamedWinogradTile& tile : kWinogradTiles) {
-      if (!winograd || !op::WinogradOffer::Fits(*layer, tile, policy.winograd_error)) continue;
-      if (winograd->Bytes(tile.tile) > static_cast<double>(policy.winograd_weight_bytes)) continue;
-      tiles[count - direct] = &tile;
-      add(tile.name, winograd->Predict(kernels, *layer, tile.tile));
-    }
-  }
-  if (count > 1) choice.option_count = count;
-
-  const size_t chosen = P::Select::Choose(std::span<const Candidate>(candidates.data(), count));
-  if (chosen >= count) {
-    return Status::InvalidArgument("policy: Select::Choose returned %zu, must be below %zu", chosen, count);
-  }
-  if constexpr (P::kWinograd) {
-    if (chosen >= direct) {
-      LACUNA_ASSIGN_OR_RETURN(packed, winograd->Pack(*layer, *tiles[chosen - direct]));
-      LACUNA_ASSIGN_OR_RETURN(shared, Shared<WinogradWeights<float>>::Make(std::move(packed)));
-      choice.winograd = std::move(shared);
-      return choice;
-    }
-  }
-  winograd.reset();
-  const bool is_pattern = pattern && chosen + 1 == direct;
-  LACUNA_ASSIGN_OR_RETURN(
-      packed, is_pattern ? PackPattern(weights, kernels.patterns.front().tile, layer->kernel(), std::move(order))
-                         : Pack(weights, kernels.panels[chosen].tile, std::move(order)));
-  LACUNA_ASSIGN_OR_RETURN(shared, Shared<PackedWeights<float>>::Make(std::move(packed)));
-  choice.weights = std::move(shared);
-  return choice;
+  LACUNA_ASSIGN_OR_RETURN(chosen, ChooseCandidate(policy, key, offered));
+  return forms.Packed(chosen, std::nullopt);
 }
 
 // Weights that are packed already are taken as they are.
 template <Policy P>
 Result<PackedChoice> PackFor(const KernelTable&, const Shared<PackedWeights<float>>& weights, const P&,
-                             const LayerGeometry* = nullptr) {
+                             const LayerGeometry* = nullptr, const LayerKey& = {}) {
   if (!weights) return Status::InvalidArgument("weights is an empty Shared, must hold packed weights");
   PackedChoice choice;
   choice.weights = weights;
@@ -231,8 +362,8 @@ Result<PackedChoice> PackFor(const KernelTable&, const Shared<PackedWeights<floa
 
 template <Policy P>
 Result<PackedChoice> PackFor(const KernelTable& kernels, const AnyWeights<float>& weights, const P& policy,
-                             const LayerGeometry* layer = nullptr) {
-  return weights.Visit([&](const auto& format) { return PackFor(kernels, format, policy, layer); });
+                             const LayerGeometry* layer = nullptr, const LayerKey& key = {}) {
+  return weights.Visit([&](const auto& format) { return PackFor(kernels, format, policy, layer, key); });
 }
 
 }  // namespace lacuna

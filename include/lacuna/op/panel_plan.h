@@ -13,11 +13,12 @@
 #include "lacuna/op/explain.h"
 #include "lacuna/op/layer_geometry.h"
 #include "lacuna/op/output_rows.h"
-#include "lacuna/op/pack_for.h"
+#include "lacuna/op/pattern_blocks.h"
 #include "lacuna/op/tile_job.h"
 #include "lacuna/pack/input_tile.h"
 #include "lacuna/pack/packed_weights.h"
 #include "lacuna/pack/row_blocks.h"
+#include "lacuna/policy/cost.h"
 
 #include <algorithm>
 #include <array>
@@ -36,7 +37,8 @@ class PanelPlan {
   PanelPlan() = default;  // to be assigned to
   // `weights` must have been packed for one of the tiles of `kernels`. The bias is copied.
   static Result<PanelPlan> Make(const KernelTable& kernels, Shared<PackedWeights<float>> weights,
-                                const LayerGeometry& geometry, const Epilogue& epilogue, size_t input_tile_bytes);
+                                const LayerGeometry& geometry, const Epilogue& epilogue, size_t input_tile_bytes,
+                                const CostFactors& cost = {});
 
   // Bytes of workspace for `threads` slots; any alignment will do.
   size_t WorkspaceBytes(size_t threads) const { return WorkspaceFor(threads, SliceBytes()); }
@@ -130,7 +132,7 @@ class PanelPlan {
     return is_pattern() ? blocks_.Cut(tile, outputs, rows_touch, sub_tiles, spans)
                         : cutting_.Cut(tile, outputs, rows_touch, sub_tiles, spans);
   }
-  Status ChooseTile(const LayerGeometry& geometry, size_t input_tile_bytes);
+  Status ChooseTile(const LayerGeometry& geometry, size_t input_tile_bytes, const CostFactors& cost);
   std::array<int64_t, 3> OriginOf(const InputTile& tile, int64_t index) const {
     const int64_t w = index % tile.axis[2].tiles(), rest = index / tile.axis[2].tiles();
     return {rest / tile.axis[1].tiles() * tile.axis[0].tile, rest % tile.axis[1].tiles() * tile.axis[1].tile,
@@ -154,7 +156,7 @@ class PanelPlan {
 
 inline Result<PanelPlan> PanelPlan::Make(const KernelTable& kernels, Shared<PackedWeights<float>> weights,
                                          const LayerGeometry& geometry, const Epilogue& epilogue,
-                                         size_t input_tile_bytes) {
+                                         size_t input_tile_bytes, const CostFactors& cost) {
   PanelPlan plan;
   plan.kernels_ = &kernels;
   plan.weights_ = weights;
@@ -169,7 +171,7 @@ inline Result<PanelPlan> PanelPlan::Make(const KernelTable& kernels, Shared<Pack
         plan.is_pattern() ? "the pattern kernel, panels" : "panels", weights->tile.rows, weights->tile.masks.size(),
         hwy::TargetName(kernels.target));
   }
-  LACUNA_RETURN_IF_ERROR(plan.ChooseTile(geometry, input_tile_bytes));
+  LACUNA_RETURN_IF_ERROR(plan.ChooseTile(geometry, input_tile_bytes, cost));
   LACUNA_RETURN_IF_ERROR(plan.MakeLine(geometry, input_tile_bytes));
 
   const PackedWeights<float>& packed = *weights;
@@ -209,7 +211,7 @@ inline Status PanelPlan::MakeLine(const LayerGeometry& geometry, size_t input_ti
   return Status();
 }
 
-inline Status PanelPlan::ChooseTile(const LayerGeometry& geometry, size_t input_tile_bytes) {
+inline Status PanelPlan::ChooseTile(const LayerGeometry& geometry, size_t input_tile_bytes, const CostFactors& cost) {
   const double weights_per_group =
       static_cast<double>(weights_->weight.size()) / static_cast<double>(weights_->shape.groups);
   const auto choose = [&](const auto& cutting, const std::array<TileAxis, 3>& axis) {
@@ -218,7 +220,8 @@ inline Status PanelPlan::ChooseTile(const LayerGeometry& geometry, size_t input_
         {.cutting = cutting,
          .bytes = input_tile_bytes,
          .weights_per_group = weights_per_group,
-         .rows_per_group = weights_->shape.rows_per_group()});
+         .rows_per_group = weights_->shape.rows_per_group(),
+         .cost = cost});
   };
   if (!is_pattern()) {
     cutting_ = {kernels_->lanes, kernel_->Widths(), kernel_->few != nullptr};

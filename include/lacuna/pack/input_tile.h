@@ -5,6 +5,7 @@
 
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
+#include "lacuna/policy/cost.h"
 #include "lacuna/policy/defaults.h"
 
 #include <algorithm>
@@ -228,6 +229,7 @@ struct TileBudget {
   size_t bytes = kInputTileBytes;
   double weights_per_group = 0;  // packed weights that every vector of positions is multiplied with
   int64_t rows_per_group = 0;    // output channels
+  CostFactors cost{};
 };
 
 // The cheapest tile by the cost model of policy/defaults.h: vectors computed, input copied, weights streamed. `axis`
@@ -297,7 +299,7 @@ double TileCost(const InputTile& tile, const TileBudget<Cutting>& budget) {
   return vectors * budget.weights_per_group +
          tiles * (static_cast<double>(tile.channels) * rows * (row_vectors * kPackVectorCost + kPackRowCost) +
                   spans * static_cast<double>(budget.rows_per_group) * kSpanCost +
-                  budget.weights_per_group * kStreamWeightCost);
+                  budget.weights_per_group * kStreamWeightCost * budget.cost.l3);
 }
 
 }  // namespace pack

@@ -180,7 +180,8 @@ Result<double> PredictPatternCost(const Weights& weights, const KernelAxes& kern
       cost += std::popcount(filter.steps[i].cells) + (lone ? kLoneStepCost : kStepCost);
     }
   }
-  return cost * static_cast<double>(shape.rows) / static_cast<double>(sampled);
+  cost *= static_cast<double>(shape.rows) / static_cast<double>(sampled);
+  return pack::MergedGroups(shape) > 1 ? cost : cost + kPatternOutputCost * static_cast<double>(shape.rows);
 }
 
 // Packs `weights` for the pattern kernels of a layer with those kernel axes. `tile` is that of any of them. Kernels of

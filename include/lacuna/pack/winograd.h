@@ -1,12 +1,17 @@
-// Winograd transforms of weights, and their products' matrices packed for the panel kernel.
+// Winograd transforms of weights, and their products' matrices packed for the panel kernel or as dense matrices.
 
 #ifndef LACUNA_PACK_WINOGRAD_H_
 #define LACUNA_PACK_WINOGRAD_H_
 
 #include "lacuna/core/buffer.h"
+#include "lacuna/core/checked.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/matrix_shape.h"
+#include "lacuna/pack/input_tile.h"
 #include "lacuna/pack/packed_weights.h"
+#include "lacuna/pack/winograd_blocks.h"
+#include "lacuna/policy/cost.h"
+#include "lacuna/policy/product.h"
 #include "lacuna/policy/tile.h"
 #include "lacuna/policy/winograd.h"
 
@@ -15,6 +20,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <utility>
 
@@ -22,14 +28,18 @@ namespace lacuna {
 
 // The matrices of all products of a Winograd convolution, row_order and index structure shared by them: product p of
 // kernel (oc, ic) is G g G^T at point p, so a kernel that is zero stays zero, and `index` packs the matrix of kernels
-// [OC, IC] under whatever whole-kernel sparsity there is.
+// [OC, IC] under whatever whole-kernel sparsity there is. Or they are dense, for a DenseProduct: [OC][IC], zeros where
+// there is no kernel; of `index` there are then only the shape, panels of kDensePanelRows and nnz.
 template <class T>
 struct WinogradWeights {
+  static constexpr int kDensePanelRows = 8;
+
   WinogradTile tile;
-  const char* name = "";   // of the tile
-  PackedWeights<T> index;  // of the kernels; its `weight` is empty
+  const char* name = "";                  // of the tile, and of the product if there is one
+  const DenseProduct* product = nullptr;  // whose matrices these are, if dense
+  PackedWeights<T> index;                 // of the kernels; its `weight` is empty
   size_t product_weights = 0;
-  Buffer<T> weight;  // [tile.products()][product_weights], each in the order of PackedWeights::weight
+  Buffer<T> weight;  // [tile.products()][product_weights], each in the order of PackedWeights::weight if not dense
 
   std::span<const T> Product(int64_t p) const {
     return {weight.data() + static_cast<size_t>(p) * product_weights, product_weights};
@@ -54,8 +64,9 @@ class KernelMatrix {
     int64_t last = -1;
     for (int64_t row = 0; row < shape.rows; ++row, last = -1) {
       uint64_t& end = begin[static_cast<size_t>(row) + 1] = begin[static_cast<size_t>(row)];
-      weights.VisitRow(row,
-                       [&](int64_t column, const T&) { end += std::exchange(last, column / taps) != column / taps; });
+      weights.VisitRow(row, [&](int64_t column, const T& v) {
+        if (v != T{}) end += std::exchange(last, column / taps) != column / taps;
+      });
     }
     const size_t kernels = begin[static_cast<size_t>(shape.rows)];
     LACUNA_ASSIGN_OR_RETURN(channel, Buffer<uint32_t>::Make(kernels));
@@ -63,6 +74,7 @@ class KernelMatrix {
     size_t next = 0;
     for (int64_t row = 0; row < shape.rows; ++row, last = -1) {
       weights.VisitRow(row, [&](int64_t column, const T& v) {
+        if (v == T{}) return;
         if (std::exchange(last, column / taps) != column / taps) channel[next++] = static_cast<uint32_t>(column / taps);
         value[(next - 1) * matrix.taps_ + static_cast<size_t>(column % taps)] = v;
       });
@@ -174,6 +186,61 @@ Result<WinogradWeights<T>> PackWinograd(const KernelMatrix<T>& kernels, const st
   packed.index = std::move(index);
   packed.weight = std::move(weight);
   return packed;
+}
+
+// The same with every product's matrix dense, to be multiplied by `product`, which must outlive what is returned. Rows
+// stay in their order.
+template <class T>
+Result<WinogradWeights<T>> PackWinograd(const KernelMatrix<T>& kernels, const std::array<int64_t, 3>& kernel,
+                                        const NamedWinogradTile& named, const DenseProduct& product) {
+  if (!product.complete()) {
+    return Status::InvalidArgument("product \"%s\" lacks a function, must have both", product.name());
+  }
+  const MatrixShape& shape = kernels.shape();
+  const WinogradTile& tile = named.tile;
+  const Checked elements = Checked(shape.rows) * shape.columns * tile.products();
+  if (!elements.ok()) {
+    return Status::InvalidArgument(
+        "weights has %lld x %lld kernels, dense matrices of %s would have more than %lld elements, the limit",
+        static_cast<long long>(shape.rows), static_cast<long long>(shape.columns), named.name,
+        static_cast<long long>(std::numeric_limits<int64_t>::max()));
+  }
+  WinogradWeights<T> packed;
+  packed.tile = tile;
+  packed.name = product.WinogradName(tile);
+  packed.product = &product;
+  packed.index.shape = shape;
+  packed.index.tile = {.rows = WinogradWeights<T>::kDensePanelRows};
+  packed.index.nnz = kernels.nnz();
+  packed.product_weights = static_cast<size_t>(shape.rows * shape.columns);
+  const auto products = static_cast<size_t>(tile.products());
+  LACUNA_ASSIGN_OR_RETURN(weight, Buffer<T>::Make(static_cast<size_t>(elements.value())));
+  LACUNA_ASSIGN_OR_RETURN(scratch, Buffer<double>::Make(2 * products));
+  const std::span<double> point(scratch.data(), products), half(scratch.data() + products, products);
+  for (int64_t row = 0; row < shape.rows; ++row) {
+    kernels.VisitKernels(row, [&](int64_t channel, const T* values) {
+      pack::TransformKernel(tile, kernel, values, point, half);
+      const auto at = static_cast<size_t>(row * shape.columns + channel);
+      for (size_t p = 0; p < products; ++p) weight[p * packed.product_weights + at] = static_cast<T>(point[p]);
+    });
+  }
+  packed.weight = std::move(weight);
+  return packed;
+}
+
+// What blocks of tiles are chosen by where matrices of `shape` are dense: products take whole vectors of tiles.
+inline WinogradBudget DenseWinogradBudget(const MatrixShape& shape, size_t lanes, const CostFactors& cost = {}) {
+  static constexpr std::array<int, 1> kVector = {1};
+  return {.cutting = {lanes, kVector},
+          .weights_per_group = static_cast<double>(shape.rows_per_group()) * static_cast<double>(shape.columns),
+          .channels_per_group = shape.columns,
+          .rows_per_group = shape.rows_per_group(),
+          .cost = cost};
+}
+// Bytes of the transformed weights then.
+inline double DenseWinogradBytes(const MatrixShape& shape, const WinogradTile& tile) {
+  return static_cast<double>(tile.products()) * static_cast<double>(shape.rows) * static_cast<double>(shape.columns) *
+         sizeof(float);
 }
 
 }  // namespace lacuna

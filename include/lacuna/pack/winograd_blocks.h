@@ -5,6 +5,7 @@
 
 #include "lacuna/core/buffer.h"
 #include "lacuna/pack/input_tile.h"
+#include "lacuna/policy/cost.h"
 #include "lacuna/policy/defaults.h"
 #include "lacuna/policy/winograd.h"
 
@@ -39,6 +40,7 @@ struct WinogradBudget {
   SubTiling cutting;
   double weights_per_group = 0;  // of one product
   int64_t channels_per_group = 0, rows_per_group = 0;
+  CostFactors cost{};
 };
 
 namespace pack {
@@ -53,10 +55,13 @@ inline double WinogradCost(const WinogradTile& tile, const WinogradBlocks& block
     size[a] = {blocks.block[a], blocks.tiles[a] - (n - 1) * blocks.block[a]};
     number[a] = {n - 1, 1};
   }
-  const bool fits = products * budget.weights_per_group * sizeof(float) <= kLastLevelBytes;
-  const double stream = fits ? kWinogradStreamCost : kWinogradMemoryCost;
-  double cost =
-      products * budget.weights_per_group * (kColdWeightCost + static_cast<double>(blocks.count() - 1) * stream);
+  const CostFactors& factors = budget.cost;
+  const bool fits = products * budget.weights_per_group * sizeof(float) <= factors.last_level_bytes;
+  const double stream = fits ? kWinogradStreamCost * factors.l3 : kWinogradMemoryCost * factors.memory;
+  const double first = fits ? kCachedWeightCost * factors.l3 : kColdWeightCost * factors.memory;
+  double point = kWinogradPointCost * (1.0 + factors.l2) / 2;  // half of it arithmetic
+  for (const int m : tile.outputs) point *= m == 2 ? kWinogradPointCost2 : m == 6 ? kWinogradPointCost6 : 1.0;
+  double cost = products * budget.weights_per_group * (first + static_cast<double>(blocks.count() - 1) * stream);
   for (size_t kind = 0; kind < 8; ++kind) {
     const std::array<size_t, 3> end = {kind & 1, kind >> 1 & 1, kind >> 2};
     int64_t count = 1, tiles = 1;
@@ -74,7 +79,7 @@ inline double WinogradCost(const WinogradTile& tile, const WinogradBlocks& block
     const double vectors = budget.cutting.Vectors(line, {1, 1, tiles});
     const auto whole = static_cast<double>(DivideUp(static_cast<size_t>(tiles), budget.cutting.lanes));
     cost += static_cast<double>(count) *
-            (products * (budget.weights_per_group * vectors + (channels + outputs) * whole * kWinogradPointCost) +
+            (products * (budget.weights_per_group * vectors + (channels + outputs) * whole * point) +
              channels * rows * kPackRowCost + outputs * spans * kSpanCost);
   }
   return cost;

@@ -49,15 +49,13 @@ struct LayerKey {
   static constexpr size_t kTextBytes = 704;  // 25 numbers of up to 20 digits, the scheme and the names
   using KeyText = std::array<char, kTextBytes>;
 
-  // `nnz` of the shape's weights are stored.
+  // All but scheme and density.
   template <int kRank>
-  static LayerKey Of(const ConvShape<kRank>& shape, std::string_view scheme, int64_t nnz) {
+  static LayerKey Of(const ConvShape<kRank>& shape) {
     LayerKey key{.batch = shape.batch,
                  .in_channels = shape.in_channels,
                  .out_channels = shape.out_channels,
-                 .groups = shape.groups,
-                 .scheme = scheme,
-                 .density = static_cast<double>(nnz) / static_cast<double>(shape.weight_elements())};
+                 .groups = shape.groups};
     const auto copy = [](const Extents<kRank>& from, std::array<int64_t, 3>& to) {
       std::copy(from.begin(), from.end(), to.end() - kRank);
     };
@@ -67,6 +65,14 @@ struct LayerKey {
     copy(shape.dilation, key.dilation);
     copy(shape.pad_begin, key.pad_begin);
     copy(shape.pad_end, key.pad_end);
+    return key;
+  }
+  // `nnz` of the shape's weights are stored.
+  template <int kRank>
+  static LayerKey Of(const ConvShape<kRank>& shape, std::string_view scheme, int64_t nnz) {
+    LayerKey key = Of(shape);
+    key.scheme = scheme;
+    key.density = static_cast<double>(nnz) / static_cast<double>(shape.weight_elements());
     return key;
   }
 

@@ -86,25 +86,29 @@ inline constexpr int kDepthwiseColumns = kRegisters >= 32 ? 14 : 7;
 // and costs 3 to 5 % where they come from L3 (MobileNet-V2's first depthwise layers, Zen 4).
 inline constexpr double kFetchAheadBytes = 512 * 1024;
 
-// Selection by measurement: seconds for a layer; candidates are tried that are predicted to take this many times the
-// best at most, in so many turns. One this many times slower than the best drops out: hosts have been seen to halve the
-// speed of a core for seconds, so a factor of 2 alone proves nothing. Within the tie the better predicted wins: medians
-// of short runs repeat within about 2 % on an idle core.
-inline constexpr double kMeasureSeconds = 0.2;
+// Selection by measurement: seconds for a layer, so that candidates of 10 ms still get several turns; candidates are
+// tried that are predicted to take this many times the best at most, in so many turns of so many runs. One this many
+// times slower than the best drops out: hosts have been seen to halve the speed of a core for seconds, so a factor of 2
+// alone proves nothing. Within the tie the better predicted wins: medians of short runs repeat within about 2 % on an
+// idle core.
+inline constexpr double kMeasureSeconds = 0.8;
 inline constexpr double kMostPredicted = 2.0;
-inline constexpr int kMeasureTurns = 5;
+inline constexpr int kMeasureTurns = 7;
+inline constexpr size_t kMeasureRuns = 9;
 inline constexpr double kFarSlower = 2.5;
 inline constexpr double kTie = 1.02;
 
-// Cost model, in multiply-adds of one vector: estimates from where conv2d_bench vgg16 and resnet50 spend their time on
-// Zen 4, good enough to rank tiles. Not fitted.
-inline constexpr double kColumnCost = 2.0;      // loading a column's vector
-inline constexpr double kSegmentCost = 6.0;     // starting a run of columns under another mask, per kernel call
-inline constexpr double kStepCost = 0.9;        // a step of the pattern kernel, per vector: its load
-inline constexpr double kLoneStepCost = 1.6;    // the same if it has one cell of its kernel's only step
-inline constexpr double kBlockCost = 5.0;       // a step of the pattern kernel, per call
-inline constexpr double kPackVectorCost = 6.0;  // copying one vector into the input tile
-inline constexpr double kPackRowCost = 10.0;    // starting a row of the input tile
+// Cost model, in multiply-adds of one vector. Terms of input tiles are estimates from where conv2d_bench vgg16 and
+// resnet50 spend their time on Zen 4; the others are fitted to the times of all candidates in 239 cases of select_bench
+// there: of those the cheapest prediction was within 15 % of the fastest candidate in 98 %.
+inline constexpr double kColumnCost = 1.5;          // loading a column's vector
+inline constexpr double kSegmentCost = 7.0;         // starting a run of columns under another mask, per kernel call
+inline constexpr double kStepCost = 0.7;            // a step of the pattern kernel, per vector: its load
+inline constexpr double kLoneStepCost = 1.2;        // the same if it has one cell of its kernel's only step
+inline constexpr double kPatternOutputCost = 15.0;  // a vector of the pattern kernel's outputs, whatever is added up
+inline constexpr double kBlockCost = 5.0;           // a step of the pattern kernel, per call
+inline constexpr double kPackVectorCost = 6.0;      // copying one vector into the input tile
+inline constexpr double kPackRowCost = 10.0;        // starting a row of the input tile
 // Starting an input tile: 960 groups of 7 x 7 outputs, a tile each, took 270 ns a tile (conv2d_bench,
 // mobilenet_v2.depthwise7 with planar activations, Zen 4).
 inline constexpr double kTileCost = 700.0;
@@ -112,11 +116,22 @@ inline constexpr double kTileCost = 700.0;
 // and reading a weight of a product again for another block, from the last-level cache or, if they do not all fit
 // there, from memory.
 inline constexpr double kWinogradPointCost = 20.0;
-inline constexpr double kWinogradStreamCost = 0.2;
-inline constexpr double kWinogradMemoryCost = 0.8;
+// That of F(4, 3); of the others over it, for every axis that is transformed.
+inline constexpr double kWinogradPointCost2 = 0.84;
+inline constexpr double kWinogradPointCost6 = 1.3;
+inline constexpr double kWinogradStreamCost = 0.14;
+inline constexpr double kWinogradMemoryCost = 1.15;
 inline constexpr double kLastLevelBytes = 16.0 * 1024 * 1024;
-// Reading a weight for the first time, from memory: other layers have run since. Of direct and Winograd forms.
-inline constexpr double kColdWeightCost = 1.0;
+// Reading a weight for the first time in a run: where a layer's weights fit the last-level cache, and where they do
+// not. Of direct and Winograd forms.
+inline constexpr double kCachedWeightCost = 0.5;
+inline constexpr double kColdWeightCost = 0.9;
+// What reading takes on the machine that those were estimated on, in multiply-adds of a vector: a vector from L2, a
+// weight from the last-level cache and from memory; and how far another machine's may be from that (CostFactors).
+inline constexpr double kReferenceL2Cost = 2.0;
+inline constexpr double kReferenceL3Cost = 0.15;
+inline constexpr double kReferenceMemoryCost = 1.2;
+inline constexpr double kMostCostFactor = 4.0;
 inline constexpr double kSpanCost = 6.0;          // starting a run of outputs at the store
 inline constexpr double kFewPositionCost = 0.2;   // a position of the kernel that takes them one by one
 inline constexpr double kStreamWeightCost = 0.8;  // reading one packed weight again for another input tile

@@ -133,6 +133,19 @@ inline constexpr auto kTileName = [] {
   return name;
 }();
 
+// The same and " kept".
+template <class Tile>
+inline constexpr auto kKeptTileName = [] {
+  std::array<char, kTileName<Tile>.size() + 5> name{};
+  size_t used = 0;
+  while (kTileName<Tile>[used] != '\0') {
+    name[used] = kTileName<Tile>[used];
+    ++used;
+  }
+  for (const char c : {' ', 'k', 'e', 'p', 't'}) name[used++] = c;
+  return name;
+}();
+
 }  // namespace lacuna
 
 #endif  // LACUNA_POLICY_TILE_H_

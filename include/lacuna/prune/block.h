@@ -1,9 +1,10 @@
-// ProjectBlock: block-sparse weights. ProjectConnectivity: whole kernels.
+// ProjectBlock: block-sparse weights. ProjectBlockKernel: blocks of whole kernels. ProjectConnectivity: whole kernels.
 
 #ifndef LACUNA_PRUNE_BLOCK_H_
 #define LACUNA_PRUNE_BLOCK_H_
 
 #include "lacuna/core/buffer.h"
+#include "lacuna/core/checked.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/block.h"
 #include "lacuna/format/dense.h"
@@ -11,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 namespace lacuna::prune {
@@ -43,15 +45,36 @@ Result<BlockWeights<T>> ProjectBlock(const DenseWeights<T>& weights, const Block
   });
 }
 
-// Connectivity pruning: keeps the ceil(keep * kernels) kernels of `taps` weights (KH * KW) with the largest norm.
-// Source: PatDNN, ASPLOS 2020.
+// `block` counted in kernels of `taps` weights, output x input channels, as a block of the OC x (IC * taps) matrix.
+inline Result<BlockShape> BlockOfKernels(const BlockShape& block, int64_t taps) {
+  LACUNA_RETURN_IF_ERROR(block.Validate());
+  const Checked columns = Checked(block.columns) * taps;
+  const BlockShape weights{block.rows, columns.value()};
+  if (columns.ok() && weights.Validate().ok()) return weights;
+  return Status::InvalidArgument("block is %lld x %lld kernels of %lld taps, must have 1 to %d weights in a row",
+                                 static_cast<long long>(block.rows), static_cast<long long>(block.columns),
+                                 static_cast<long long>(taps), std::numeric_limits<uint16_t>::max());
+}
+
+// Keeps the ceil(keep * blocks) blocks of largest root mean square in the layer, each of block.rows output x
+// block.columns input channels with the `taps` weights (KH * KW) of all their kernels: blocks that a Winograd transform
+// leaves whole. With 1 tap it is ProjectBlock. Weights must be finite.
 template <class T>
-Result<BlockWeights<T>> ProjectConnectivity(const DenseWeights<T>& weights, int64_t taps, double keep) {
+Result<BlockWeights<T>> ProjectBlockKernel(const DenseWeights<T>& weights, const BlockShape& block, int64_t taps,
+                                           double keep) {
   if (taps < 1 || weights.shape().columns % taps != 0) {
     return Status::InvalidArgument("taps is %lld, must be at least 1 and divide weights.columns, %lld",
                                    static_cast<long long>(taps), static_cast<long long>(weights.shape().columns));
   }
-  return ProjectBlock(weights, {.rows = 1, .columns = taps}, keep);
+  LACUNA_ASSIGN_OR_RETURN(whole, BlockOfKernels(block, taps));
+  return ProjectBlock(weights, whole, keep);
+}
+
+// Connectivity pruning: keeps the ceil(keep * kernels) kernels of `taps` weights (KH * KW) with the largest norm.
+// Source: PatDNN, ASPLOS 2020.
+template <class T>
+Result<BlockWeights<T>> ProjectConnectivity(const DenseWeights<T>& weights, int64_t taps, double keep) {
+  return ProjectBlockKernel(weights, {.rows = 1, .columns = 1}, taps, keep);
 }
 
 }  // namespace lacuna::prune

@@ -130,7 +130,7 @@ struct LayerCandidates {
 enum class Regularity : uint8_t {
   kDense,
   kPattern,
-  kBlock,  // bcr, bcr_col, bcr_kernel, punched, block
+  kBlock,  // bcr, bcr_col, bcr_kernel, punched, block, block_kernel
   kOther,  // unstructured, connectivity, filter
 };
 inline Regularity RegularityOf(SchemeKind kind) {
@@ -141,7 +141,8 @@ inline Regularity RegularityOf(SchemeKind kind) {
     case SchemeKind::kBcrCol:
     case SchemeKind::kBcrKernel:
     case SchemeKind::kPunched:
-    case SchemeKind::kBlock: return Regularity::kBlock;
+    case SchemeKind::kBlock:
+    case SchemeKind::kBlockKernel: return Regularity::kBlock;
     case SchemeKind::kUnstructured:
     case SchemeKind::kConnectivity:
     case SchemeKind::kFilter: break;

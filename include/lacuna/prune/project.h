@@ -65,6 +65,7 @@ inline Result<BlockShape> BlockOf(const Scheme& scheme, const MatrixShape& shape
       return BlockShape{spec.filters, spec.channels * taps};
     }
     case SchemeKind::kBlock: return scheme.block;
+    case SchemeKind::kBlockKernel: return BlockOfKernels(scheme.block, taps);
     case SchemeKind::kConnectivity: return BlockShape{1, taps};
     case SchemeKind::kFilter: return BlockShape{1, shape.columns};
     default: break;
@@ -101,6 +102,7 @@ Result<AnyWeights<T>> Project(const DenseWeights<T>& weights, const Scheme& sche
     }
     case SchemeKind::kPunched: return project::Wrap<T>(ProjectPunched(weights, PunchedSpecOf(scheme, taps)));
     case SchemeKind::kConnectivity: return project::Wrap<T>(ProjectConnectivity(weights, taps, keep));
+    case SchemeKind::kBlockKernel: return project::Wrap<T>(ProjectBlockKernel(weights, scheme.block, taps, keep));
     case SchemeKind::kBlock:
     case SchemeKind::kFilter: {
       LACUNA_ASSIGN_OR_RETURN(block, project::BlockOf(scheme, weights.shape(), taps));
@@ -126,6 +128,7 @@ Result<AnyWeights<T>> Cover(const DenseWeights<T>& pruned, const Scheme& scheme,
       return project::Wrap<T>(BcrWeights<T>::FromDense(pruned, block));
     }
     case SchemeKind::kBlock:
+    case SchemeKind::kBlockKernel:
     case SchemeKind::kConnectivity:
     case SchemeKind::kFilter: {
       LACUNA_ASSIGN_OR_RETURN(block, project::BlockOf(scheme, pruned.shape(), taps));

@@ -25,6 +25,7 @@ enum class SchemeKind : uint8_t {
   kBcrKernel,     // blocks of 8 filters x 16 input channels: all filters, 1 / rate of the channels, with all taps
   kPunched,       // blocks of 8 filters x 4 channels: every kernel of a block keeps the same cells
   kBlock,         // whole blocks of the OC x (IC * taps) matrix
+  kBlockKernel,   // whole blocks of output x input channels, with all taps: kBlock where kernels have one
   kConnectivity,  // whole kernels
   kFilter,        // whole output channels
 };
@@ -42,7 +43,8 @@ inline constexpr SchemeName kSchemeNames[] = {
     {SchemeKind::kBcrCol, "bcr_col", "bcr_col"},
     {SchemeKind::kBcrKernel, "bcr_kernel", "bcr_kernel"},
     {SchemeKind::kPunched, "punched", "punched, punched_balanced"},
-    {SchemeKind::kBlock, "block", "block_8x1 (any block)"},
+    {SchemeKind::kBlock, "block", "block_8x1"},
+    {SchemeKind::kBlockKernel, "block_kernel", "block_kernel_8x4 (any block)"},
     {SchemeKind::kConnectivity, "connectivity", "connectivity"},
     {SchemeKind::kFilter, "filter", "filter"},
 };
@@ -50,16 +52,17 @@ inline constexpr SchemeName kSchemeNames[] = {
 struct Scheme {
   SchemeKind kind = SchemeKind::kDense;
   double rate = 1.0;      // dense weights / kept weights
-  BlockShape block{};     // of kBlock
+  BlockShape block{};     // of kBlock; of kBlockKernel in kernels: output x input channels
   int64_t group = 1;      // of kPattern: neighbouring filters that share channels and patterns
   bool balanced = false;  // of kPunched: every block keeps as many cells
 
   friend bool operator==(const Scheme&, const Scheme&) = default;
 
+  bool has_block() const { return kind == SchemeKind::kBlock || kind == SchemeKind::kBlockKernel; }
   // "block_8x1", "pattern_g4", "punched_balanced", "bcr_col".
   std::string KindName() const {
     std::string name = kSchemeNames[static_cast<size_t>(kind)].name;
-    if (kind == SchemeKind::kBlock) name += "_" + std::to_string(block.rows) + "x" + std::to_string(block.columns);
+    if (has_block()) name += "_" + std::to_string(block.rows) + "x" + std::to_string(block.columns);
     if (kind == SchemeKind::kPattern && group != 1) name += "_g" + std::to_string(group);
     if (kind == SchemeKind::kPunched && balanced) name += "_balanced";
     return name;
@@ -76,7 +79,7 @@ struct Scheme {
 // A larger rate would leave nothing of most layers.
 inline constexpr double kMaxRate = 10000.0;
 
-// The scheme called `kind` ("bcr_col", "block_8x1", "pattern_g4") at `rate`.
+// The scheme called `kind` ("bcr_col", "block_8x1", "block_kernel_8x4", "pattern_g4") at `rate`.
 inline Result<Scheme> MakeScheme(std::string_view kind, double rate) {
   if (!(rate >= 1.0 && rate <= kMaxRate)) {  // catches NaN
     return Status::InvalidArgument("rate is %g, must be in [1, %g]", rate, kMaxRate);
@@ -84,13 +87,14 @@ inline Result<Scheme> MakeScheme(std::string_view kind, double rate) {
   Scheme scheme{.rate = rate};
   // Parameters are at most 5 digits: "_g4" of a pattern, "_8x1" of a block.
   const std::string text(kind.substr(0, 40));
-  int rows = 0, columns = 0, group = 0, used = 0;
-  if (std::sscanf(text.c_str(), "block_%5dx%5d%n", &rows, &columns, &used) == 2) {
-    scheme.kind = SchemeKind::kBlock;
+  int rows = 0, columns = 0, group = 0;
+  const bool block = std::sscanf(text.c_str(), "block_%5dx%5d", &rows, &columns) == 2;
+  if (block || std::sscanf(text.c_str(), "block_kernel_%5dx%5d", &rows, &columns) == 2) {
+    scheme.kind = block ? SchemeKind::kBlock : SchemeKind::kBlockKernel;
     scheme.block = {rows, columns};
     LACUNA_RETURN_IF_ERROR(scheme.block.Validate());
     if (scheme.KindName() == kind) return scheme;
-  } else if (std::sscanf(text.c_str(), "pattern_g%5d%n", &group, &used) == 1 && group > 1) {
+  } else if (std::sscanf(text.c_str(), "pattern_g%5d", &group) == 1 && group > 1) {
     scheme.kind = SchemeKind::kPattern;
     scheme.group = group;
     if (scheme.KindName() == kind) return scheme;
@@ -101,9 +105,8 @@ inline Result<Scheme> MakeScheme(std::string_view kind, double rate) {
   }
   std::string known;
   for (const SchemeName& entry : kSchemeNames) {
-    if (kind == entry.name && entry.kind != SchemeKind::kBlock) {
-      return Scheme{.kind = entry.kind, .rate = entry.kind == SchemeKind::kDense ? 1.0 : rate};
-    }
+    scheme = {.kind = entry.kind, .rate = entry.kind == SchemeKind::kDense ? 1.0 : rate};
+    if (kind == entry.name && !scheme.has_block()) return scheme;
     known += std::string(known.empty() ? "" : ", ") + entry.shown;
   }
   return Status::InvalidArgument("scheme is \"%.40s\", must be one of %s", std::string(kind).c_str(), known.c_str());
