@@ -1,11 +1,9 @@
 #include "graph/json_file.h"
 
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <system_error>
+#include <ostream>
 
 #include "graph/onnx_file.h"
+#include "graph/replace_file.h"
 
 namespace graph {
 namespace {
@@ -43,15 +41,10 @@ Result<json> ReadJson(const std::string& path, const JsonFormat& format) {
 }
 
 Status WriteJson(const nlohmann::ordered_json& object, const std::string& path) {
-  const std::string partial = path + ".partial";
-  std::ofstream file(partial, std::ios::binary | std::ios::trunc);
-  file << object.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
-  file.close();
-  std::error_code error;
-  if (file) std::filesystem::rename(partial, path, error);
-  if (file && !error) return Status();
-  std::remove(partial.c_str());
-  return Status::Make(StatusCode::kNotFound, "cannot write '%.150s'", path.c_str());
+  return ReplaceFile(path, [&](std::ostream& file) {
+    file << object.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
+    return true;
+  });
 }
 
 std::optional<std::string> StringMember(const json& object, const char* key) {

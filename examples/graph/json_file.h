@@ -25,8 +25,7 @@ nlohmann::ordered_json JsonOf(const JsonFormat& format);
 // another version. Messages name the path.
 Result<nlohmann::json> ReadJson(const std::string& path, const JsonFormat& format);
 
-// Writes beside `path` and renames, so that a file that stands there is replaced whole or not at all. kNotFound names
-// the path.
+// By ReplaceFile. kNotFound names the path.
 Status WriteJson(const nlohmann::ordered_json& json, const std::string& path);
 
 // The member `key` of `object`; nothing if it is absent or of another type, or `object` is no object.

@@ -4,12 +4,14 @@
 
 #include <bit>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <ostream>
 #include <system_error>
+
+#include "graph/replace_file.h"
 
 namespace graph {
 namespace {
@@ -122,21 +124,7 @@ Result<onnx::ModelProto> ReadModel(const std::string& path) {
 }
 
 Status WriteModel(const onnx::ModelProto& model, const std::string& path) {
-  const std::string partial = path + ".partial";
-  const auto unwritable = [&](const std::string& why) {
-    std::remove(partial.c_str());
-    return Status::Make(StatusCode::kNotFound, "cannot write '%s': %s", path.c_str(), why.c_str());
-  };
-  {
-    std::ofstream file(partial, std::ios::binary | std::ios::trunc);
-    if (!file) return Status::Make(StatusCode::kNotFound, "cannot write '%s': %s", path.c_str(), std::strerror(errno));
-    if (!model.SerializeToOstream(&file)) return unwritable("the model cannot be serialised or the disk is full");
-    file.close();
-    if (!file) return unwritable("write error");
-  }
-  std::error_code error;
-  std::filesystem::rename(partial, path, error);
-  return error ? unwritable(error.message()) : Status();
+  return ReplaceFile(path, [&](std::ostream& file) { return model.SerializeToOstream(&file); });
 }
 
 Result<Tensor> ToTensor(const onnx::TensorProto& proto, int64_t max_elements) {

@@ -25,7 +25,7 @@ Result<onnx::ModelProto> ParseModel(std::span<const char> bytes, const std::stri
 // The same of a file, without a copy of its bytes beside the model. Errors are those of ReadFile too.
 Result<onnx::ModelProto> ReadModel(const std::string& path);
 
-// Writes beside `path` and renames, so that a file that stands there is replaced whole or not at all.
+// By ReplaceFile.
 Status WriteModel(const onnx::ModelProto& model, const std::string& path);
 
 // Float and integer tensors; kUnsupported names any other element type and data kept outside the file.

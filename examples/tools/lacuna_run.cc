@@ -8,8 +8,8 @@
 #endif
 
 #include <cstdio>
-#include <fstream>
 #include <optional>
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +18,7 @@
 #include "graph/executor.h"
 #include "graph/layer_selection.h"
 #include "graph/onnx_import.h"
+#include "graph/replace_file.h"
 #include "graph/target.h"
 #include "tools/clip_input.h"
 #include "tools/explain.h"
@@ -129,10 +130,10 @@ Status Verify(Network& network) {
 }
 
 Status WriteJson(const report::Report& report, const std::string& path) {
-  std::ofstream file(path);
-  file << report::ToJson(report).dump(1) << '\n';
-  file.close();
-  return file ? Status() : Status::Make(StatusCode::kNotFound, "cannot write '%s'", path.c_str());
+  return graph::ReplaceFile(path, [&](std::ostream& file) {
+    file << report::ToJson(report).dump(1) << '\n';
+    return true;
+  });
 }
 
 // A plan, made or applied, says itself how layers are pruned; making one runs nothing.

@@ -4,9 +4,11 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <ostream>
 #include <system_error>
 #include <utility>
 
+#include "graph/replace_file.h"
 #include "graph/target.h"
 
 namespace tools {
@@ -99,17 +101,10 @@ Result<std::string> Tuning::Text() const {
 }
 
 Status Tuning::Write(const std::string& text) {
-  const std::string partial = file_ + ".partial";
-  Status status = choices_.Save(partial.c_str());
-  std::error_code error;
-  if (status.ok()) std::filesystem::rename(partial, file_, error);
-  if (error) {
-    status = Status::Make(StatusCode::kNotFound, "cannot write '%s': %s", file_.c_str(), error.message().c_str());
-  }
-  if (!status.ok()) {
-    std::remove(partial.c_str());
-    return status;
-  }
+  LACUNA_RETURN_IF_ERROR(graph::ReplaceFile(file_, [&](std::ostream& file) {
+    file << text;
+    return true;
+  }));
   written_ = text;
   return Status();
 }
