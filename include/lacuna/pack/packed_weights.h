@@ -390,6 +390,7 @@ Result<double> PredictPanelCost(const Weights& weights, const TileInfo& tile, st
     const size_t first = panel / per_group * rows_per_group + panel % per_group * static_cast<size_t>(tile.rows);
     const size_t end = (panel / per_group + 1) * rows_per_group;
     scratch.LoadMasks(weights, order.subspan(first, std::min(static_cast<size_t>(tile.rows), end - first)));
+    cost += kMaskCost / tile.vectors * static_cast<double>(tile.masks.size() - 1);
     uint64_t used[size_t{1} << 4] = {};  // one bit a listed mask; there are at most 255 (MaskCover)
     for (const RowMask column : scratch.mask) {
       if (column == 0) continue;

@@ -103,6 +103,7 @@ inline constexpr double kTie = 1.02;
 // there: of those the cheapest prediction was within 15 % of the fastest candidate in 98 %.
 inline constexpr double kColumnCost = 1.5;          // loading a column's vector
 inline constexpr double kSegmentCost = 7.0;         // starting a run of columns under another mask, per kernel call
+inline constexpr double kMaskCost = 1.0;            // a mask that a tile lists besides the first, per kernel call
 inline constexpr double kStepCost = 0.7;            // a step of the pattern kernel, per vector: its load
 inline constexpr double kLoneStepCost = 1.2;        // the same if it has one cell of its kernel's only step
 inline constexpr double kPatternOutputCost = 15.0;  // a vector of the pattern kernel's outputs, whatever is added up
