@@ -36,7 +36,9 @@
 #include "lacuna/format/pattern.h"
 #include "lacuna/op/convolution.h"
 #include "lacuna/op/gemm.h"
+#include "lacuna/op/gemv.h"
 #include "lacuna/op/packed_blob.h"
+#include "lacuna/pack/gemv.h"
 #include "lacuna/pack/packed_weights.h"
 #include "lacuna/policy/choices.h"
 #include "lacuna/policy/policy.h"
@@ -112,6 +114,12 @@ inline namespace HWY_CONCAT(baseline_, HWY_NAMESPACE) {
   Result<Gemm> MakeGemm(const Weights& weights, const GemmShape& shape, const Epilogue& epilogue = {},
                         const P& policy = {}) {
     return Gemm::Make(ActiveKernels<P>(), weights, shape, epilogue, policy);
+  }
+
+  // A plan for y = W x and for Y = W X of few columns, as above. `weights` are of any format, or those of another Gemv.
+  template <class Weights, Policy P = DefaultPolicy>
+  Result<Gemv> MakeGemv(const Weights& weights, const Epilogue& epilogue = {}, const P& policy = {}) {
+    return Gemv::Make(ActiveKernels<P>(), weights, epilogue, policy);
   }
 
 }  // namespace )

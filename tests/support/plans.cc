@@ -62,6 +62,11 @@ Result<Gemm> PlanGemm(const Weights& weights, const GemmShape& shape, const Epil
 }
 
 template <class Weights>
+Result<Gemv> PlanGemv(const Weights& weights, const Epilogue& epilogue, const PlanOptions& options) {
+  return WithPolicy(options, [&](const auto& policy) { return MakeGemv(weights, epilogue, policy); });
+}
+
+template <class Weights>
 Result<Shared<PackedWeights<float>>> PackDefault(const Weights& weights) {
   return PackWeights(weights);
 }
@@ -86,6 +91,14 @@ LACUNA_TEST_INSTANTIATE(CsrWeights<float>);
 LACUNA_TEST_INSTANTIATE(PatternWeights<float>);
 LACUNA_TEST_INSTANTIATE(AnyWeights<float>);
 LACUNA_TEST_INSTANTIATE(Shared<PackedWeights<float>>);
+
+template Result<Gemv> PlanGemv(const DenseWeights<float>&, const Epilogue&, const PlanOptions&);
+template Result<Gemv> PlanGemv(const BcrWeights<float>&, const Epilogue&, const PlanOptions&);
+template Result<Gemv> PlanGemv(const BlockWeights<float>&, const Epilogue&, const PlanOptions&);
+template Result<Gemv> PlanGemv(const CsrWeights<float>&, const Epilogue&, const PlanOptions&);
+template Result<Gemv> PlanGemv(const PatternWeights<float>&, const Epilogue&, const PlanOptions&);
+template Result<Gemv> PlanGemv(const AnyWeights<float>&, const Epilogue&, const PlanOptions&);
+template Result<Gemv> PlanGemv(const Shared<PackedGemv<float>>&, const Epilogue&, const PlanOptions&);
 template Result<Shared<PackedWeights<float>>> PackDefault(const DenseWeights<float>&);
 template Result<Shared<PackedWeights<float>>> PackDefault(const BcrWeights<float>&);
 

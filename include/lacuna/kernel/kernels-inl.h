@@ -1,6 +1,7 @@
 // The kernels of a policy on the SIMD target being compiled.
 
 #include "lacuna/kernel/depthwise-inl.h"
+#include "lacuna/kernel/gemv-inl.h"
 #include "lacuna/kernel/input-inl.h"
 #include "lacuna/kernel/panel-inl.h"
 #include "lacuna/kernel/pattern-inl.h"
@@ -43,6 +44,8 @@ const KernelTable& Kernels() {
                                     &PackInput,
                                     &StoreOutput,
                                     &RunDepthwise,
+                                    kGemvKernels,
+                                    &PackVectors,
                                     WinogradOf<P>()};
   return table;
 }

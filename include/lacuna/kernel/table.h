@@ -4,6 +4,7 @@
 #define LACUNA_KERNEL_TABLE_H_
 
 #include "lacuna/core/epilogue.h"
+#include "lacuna/pack/gemv.h"
 #include "lacuna/pack/input_prefetcher.h"
 #include "lacuna/pack/input_tile.h"
 #include "lacuna/policy/defaults.h"
@@ -176,6 +177,52 @@ struct WinogradKernels {
   WinogradOutputFn output = nullptr;
 };
 
+// Panels of one block and band of PackedGemv, times `width` columns of X: sum[j * sum_stride + r] += sum over the
+// columns c that row r of the block keeps of weight(r, c) * x[c * width + j]. Behind the inputs of the band's last
+// column, `width` zeros must follow. The sums of whole panels are read and written, whatever the matrix's last row.
+struct GemvArgs {
+  const float* x;
+  const uint16_t* index;
+  const uint8_t* mask;
+  const float* weight;
+  const uint32_t* steps;  // [panels]
+  size_t panels;
+  const uint8_t* row;  // of kScattered
+  float* sum;
+  size_t sum_stride;
+};
+using GemvFn = void (*)(const GemvArgs& args);
+
+inline constexpr std::array<int, 5> kGemvWidths = {1, 2, 4, 8, 16};
+
+struct GemvKernel {
+  GemvLayout layout;
+  const char* name;
+  double cost;                                 // of 16 packed weights, see defaults.h
+  std::array<GemvFn, kGemvWidths.size()> run;  // null for widths that the kernel does not have; it has 1
+
+  // Index into kGemvWidths of the narrowest width that takes `columns`, or of the widest there is.
+  size_t WidthFor(int64_t columns) const {
+    size_t best = 0;
+    for (size_t i = 0; i < run.size(); ++i) {
+      if (run[i] == nullptr) continue;
+      best = i;
+      if (kGemvWidths[i] >= columns) break;
+    }
+    return best;
+  }
+};
+
+// `columns` columns of X as GemvArgs has them: to[i * width + j] = x[i * row_stride + j * column_stride] for i < rows;
+// zeros for i == rows. Columns up to `width`, at least `columns`, repeat the last one.
+struct PackVectorsArgs {
+  const float* x;
+  int64_t row_stride, column_stride;
+  int64_t rows, columns, width;
+  float* to;
+};
+using PackVectorsFn = void (*)(const PackVectorsArgs& args);
+
 struct KernelTable {
   int64_t target;  // Highway's bit
   size_t lanes;    // floats of a vector
@@ -184,6 +231,8 @@ struct KernelTable {
   PackInputFn pack_input;
   StoreFn store;
   DepthwiseFn depthwise;
+  std::span<const GemvKernel> gemv;
+  PackVectorsFn pack_vectors;
   WinogradKernels winograd;
 };
 

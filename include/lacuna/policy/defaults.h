@@ -68,6 +68,22 @@ inline constexpr int64_t kFewPositions = 3;
 // Not fitted: a row of 18 positions would take 32, and lose more to copying and L2 than alignment gains.
 inline constexpr double kMostAlignmentGaps = 1.0 / 3.0;
 
+// Rows that a thread takes at a time from a matrix-vector product. With 64, beginning and ending them costs 2 to 8 %
+// more (Zen 4, 1024 x 1024 at 8x to 16x), with 256 nothing less; 128 divide 1024 rows among 8 threads. At most 256.
+inline constexpr size_t kGemvBlockRows = 128;
+
+// What matrix-vector kernels take for 16 packed weights from L2, in units of what those of 8 rows with shared columns
+// take (0.8 ns on Zen 4, 1024 x 1024 weights at 8x and dense).
+inline constexpr double kGemvShared4Cost = 1.4;
+inline constexpr double kGemvShared8Cost = 1.0;
+inline constexpr double kGemvShared16Cost = 0.9;
+inline constexpr double kGemvFilledCost = 0.95;
+inline constexpr double kGemvMaskedCost = 1.75;
+inline constexpr double kGemvScatteredCost = 4.4;
+// And for 64 packed bytes that come from farther away: a compromise, as it is not known where weights will be. At
+// `unstructured-4x` it prefers the form that is 10 % slower from L2, and twice as fast from memory.
+inline constexpr double kGemvLineCost = 0.5;
+
 // Bounds the steps of a policy that compares rows with rows: additions of 32-bit counters, some seconds of one core.
 inline constexpr int64_t kMaxReorderSteps = int64_t{1} << 32;
 
