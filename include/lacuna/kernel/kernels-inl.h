@@ -5,6 +5,7 @@
 #include "lacuna/kernel/input-inl.h"
 #include "lacuna/kernel/panel-inl.h"
 #include "lacuna/kernel/pattern-inl.h"
+#include "lacuna/kernel/recurrent-inl.h"
 #include "lacuna/kernel/store-inl.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/kernel/target-inl.h"
@@ -46,6 +47,8 @@ const KernelTable& Kernels() {
                                     &RunDepthwise,
                                     kGemvKernels,
                                     &PackVectors,
+                                    kGateKernels<StandardGates>,
+                                    kGateKernels<AnyGates>,
                                     WinogradOf<P>()};
   return table;
 }

@@ -4,6 +4,7 @@
 #define LACUNA_KERNEL_TABLE_H_
 
 #include "lacuna/core/epilogue.h"
+#include "lacuna/core/recurrent.h"
 #include "lacuna/pack/gemv.h"
 #include "lacuna/pack/input_prefetcher.h"
 #include "lacuna/pack/input_tile.h"
@@ -223,6 +224,29 @@ struct PackVectorsArgs {
 };
 using PackVectorsFn = void (*)(const PackVectorsArgs& args);
 
+// The gates of `units` hidden units of one entry of the batch, all pointers at the first of them; see core/recurrent.h
+// for the formulas. Gate g of W x + Wb is `hidden` * g elements behind input[0]; likewise of R h + Rb and the
+// peepholes.
+struct GateArgs {
+  int64_t units;
+  int64_t hidden;
+  const float* input;
+  const float* recurrent;
+  const float* peephole;  // of an LSTM, or null
+  float* h;               // of step t - 1, becomes that of step t
+  float* c;               // of an LSTM, likewise
+  float* y;               // receives h of step t as well, or null
+  float* reset;           // GateKernels::gru_reset writes the argument of the second product there
+  GateFunction f, g, h_function;
+  float clip;
+  bool linear_before_reset, input_forget;
+};
+using GateFn = void (*)(const GateArgs& args);
+
+struct GateKernels {
+  GateFn rnn, gru_reset, gru, lstm;
+};
+
 struct KernelTable {
   int64_t target;  // Highway's bit
   size_t lanes;    // floats of a vector
@@ -233,6 +257,8 @@ struct KernelTable {
   DepthwiseFn depthwise;
   std::span<const GemvKernel> gemv;
   PackVectorsFn pack_vectors;
+  GateKernels standard_gates;  // f is a sigmoid, g and h_function are tanh, whatever the arguments say; RNN: tanh
+  GateKernels gates;           // any functions; RNN: g
   WinogradKernels winograd;
 };
 

@@ -84,6 +84,9 @@ inline constexpr double kGemvScatteredCost = 4.4;
 // `unstructured-4x` it prefers the form that is 10 % slower from L2, and twice as fast from memory.
 inline constexpr double kGemvLineCost = 0.5;
 
+// Hidden units of a recurrent cell whose gates a thread computes at a time: about a microsecond of work. Not fitted.
+inline constexpr int64_t kGateUnits = 1024;
+
 // Bounds the steps of a policy that compares rows with rows: additions of 32-bit counters, some seconds of one core.
 inline constexpr int64_t kMaxReorderSteps = int64_t{1} << 32;
 
