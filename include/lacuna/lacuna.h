@@ -22,6 +22,7 @@
 #include "lacuna/core/dispatch.h"
 #include "lacuna/core/epilogue.h"
 #include "lacuna/core/executor.h"
+#include "lacuna/core/recurrent.h"
 #include "lacuna/core/shape.h"
 #include "lacuna/core/shared.h"
 #include "lacuna/core/status.h"
@@ -38,6 +39,8 @@
 #include "lacuna/op/gemm.h"
 #include "lacuna/op/gemv.h"
 #include "lacuna/op/packed_blob.h"
+#include "lacuna/op/recurrent_cell.h"
+#include "lacuna/op/recurrent_layer.h"
 #include "lacuna/pack/gemv.h"
 #include "lacuna/pack/packed_weights.h"
 #include "lacuna/policy/choices.h"
@@ -52,6 +55,7 @@
 #include "lacuna/prune/unstructured.h"
 #include "lacuna/reference/convolution.h"
 #include "lacuna/reference/gemm.h"
+#include "lacuna/reference/recurrent.h"
 #include "lacuna/version.h"
 
 namespace lacuna {
@@ -122,7 +126,58 @@ inline namespace HWY_CONCAT(baseline_, HWY_NAMESPACE) {
     return Gemv::Make(ActiveKernels<P>(), weights, epilogue, policy);
   }
 
+  // A plan for one step of a recurrent cell, as above. `input` is W [gates * hidden, input], of any format, or the
+  // weights of a Gemv; `recurrent` is R [gates * hidden, hidden], of any format. See core/recurrent.h for the order of
+  // gates.
+  template <class Input, class Recurrent, Policy P = DefaultPolicy>
+  Result<RnnCell> MakeRnnCell(const Input& input, const Recurrent& recurrent, const RnnOptions& options = {},
+                              const P& policy = {}) {
+    return RnnCell::Make(ActiveKernels<P>(), input, recurrent, options, policy);
+  }
+  template <class Input, class Recurrent, Policy P = DefaultPolicy>
+  Result<GruCell> MakeGruCell(const Input& input, const Recurrent& recurrent, const GruOptions& options = {},
+                              const P& policy = {}) {
+    return GruCell::Make(ActiveKernels<P>(), input, recurrent, options, policy);
+  }
+  template <class Input, class Recurrent, Policy P = DefaultPolicy>
+  Result<LstmCell> MakeLstmCell(const Input& input, const Recurrent& recurrent, const LstmOptions& options = {},
+                                const P& policy = {}) {
+    return LstmCell::Make(ActiveKernels<P>(), input, recurrent, options, policy);
+  }
+
+  // A plan for whole sequences, as above; `input` may also be the weights of a Gemm.
+  template <class Input, class Recurrent, Policy P = DefaultPolicy>
+  Result<Rnn> MakeRnn(const Input& input, const Recurrent& recurrent, const RnnOptions& options = {},
+                      const SequenceShape& shape = {}, const P& policy = {}) {
+    return Rnn::Make(ActiveKernels<P>(), input, recurrent, options, shape, policy);
+  }
+  template <class Input, class Recurrent, Policy P = DefaultPolicy>
+  Result<Gru> MakeGru(const Input& input, const Recurrent& recurrent, const GruOptions& options = {},
+                      const SequenceShape& shape = {}, const P& policy = {}) {
+    return Gru::Make(ActiveKernels<P>(), input, recurrent, options, shape, policy);
+  }
+  template <class Input, class Recurrent, Policy P = DefaultPolicy>
+  Result<Lstm> MakeLstm(const Input& input, const Recurrent& recurrent, const LstmOptions& options = {},
+                        const SequenceShape& shape = {}, const P& policy = {}) {
+    return Lstm::Make(ActiveKernels<P>(), input, recurrent, options, shape, policy);
+  }
+
+  // The same with the recurrent weights, the biases and the options of a cell, or of another layer: plan.step().
+  template <RecurrentOptions Options, class Input, Policy P = DefaultPolicy>
+  Result<RecurrentLayer<Options>> MakeSequence(const Input& input, const Shared<RecurrentStep<Options>>& step,
+                                               const SequenceShape& shape = {}, const P& policy = {}) {
+    return RecurrentLayer<Options>::Make(ActiveKernels<P>(), input, step, shape, policy);
+  }
+
 }  // namespace )
+
+// ONNX's bidirectional: layers of the directions kForward and kReverse with equal extents.
+template <RecurrentOptions Options>
+Result<BidirectionalLayer<Options>> MakeBidirectional(RecurrentLayer<Options> forward,
+                                                      RecurrentLayer<Options> reverse) {
+  return BidirectionalLayer<Options>::Make(std::move(forward), std::move(reverse));
+}
+
 }  // namespace lacuna
 
 #endif  // HWY_ONCE

@@ -37,6 +37,16 @@ Result<Gemm> PlanGemm(const Weights& weights, const GemmShape& shape, const Epil
                       const PlanOptions& options = {});
 template <class Weights>
 Result<Gemv> PlanGemv(const Weights& weights, const Epilogue& epilogue = {}, const PlanOptions& options = {});
+// MakeRnnCell, MakeGruCell, MakeLstmCell; MakeRnn, MakeGru, MakeLstm; MakeSequence.
+template <RecurrentOptions Options>
+Result<RecurrentCell<Options>> PlanCell(const AnyWeights<float>& input, const AnyWeights<float>& recurrent,
+                                        const Options& options = {});
+template <RecurrentOptions Options>
+Result<RecurrentLayer<Options>> PlanLayer(const AnyWeights<float>& input, const AnyWeights<float>& recurrent,
+                                          const Options& options = {}, const SequenceShape& shape = {});
+template <RecurrentOptions Options>
+Result<RecurrentLayer<Options>> PlanLayer(const AnyWeights<float>& input, const Shared<RecurrentStep<Options>>& step,
+                                          const SequenceShape& shape = {});
 template <class Weights>
 Result<Shared<PackedWeights<float>>> PackDefault(const Weights& weights);
 Result<Shared<PackedWeights<float>>> ViewPackedDefault(std::span<const std::byte> bytes);
