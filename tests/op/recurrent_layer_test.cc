@@ -8,7 +8,9 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
+#include <new>
 #include <span>
 #include <string>
 #include <utility>
@@ -16,6 +18,27 @@
 
 #include "tests/support/check_error.h"
 #include "tests/support/sequence.h"
+
+namespace {
+size_t g_allocations = 0;
+}  // namespace
+
+void* operator new(size_t size) {
+  ++g_allocations;
+  void* memory = std::malloc(std::max<size_t>(size, 1));
+  if (memory == nullptr) std::abort();
+  return memory;
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+// What Buffer allocates with.
+void* operator new(size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  ++g_allocations;
+  const auto align = static_cast<size_t>(alignment);
+  return std::aligned_alloc(align, lacuna::RoundUp(size, align));
+}
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t, const std::nothrow_t&) noexcept { std::free(memory); }
 
 namespace lacuna::test {
 namespace {
@@ -131,6 +154,29 @@ TEST_CASE("recurrent layers: without y only the state is computed") {
                     {.workspace = workspace, .lengths = problem.setup().lengths})
               .ok());
   CHECK(h == expected.h);
+}
+
+TEST_CASE("recurrent layers: Run allocates nothing") {
+  SequenceProblem<GruOptions> problem({.steps = 5, .lengths = {5, 3}});
+  const auto w = problem.input("csr"), r = problem.recurrent("csr");
+  const auto layer = PlanLayer(w, r, problem.options(), problem.shape(2));
+  const auto cell = PlanCell(w, r, problem.options());
+  REQUIRE(layer.ok());
+  REQUIRE(cell.ok());
+  std::vector<float> y(5 * 2 * 7);
+  std::vector<std::byte> workspace(std::max(layer->WorkspaceBytes(1), cell->WorkspaceBytes(1, 2)));
+  const RecurrentState state{.h = MatrixView<float>::ColumnMajor(problem.h().data(), 7, 2)};
+  const size_t before = g_allocations;
+  const Status sequence = layer->Run(TensorView<const float, 3>::Planar(problem.x().data(), {5, 2, 5}),
+                                     TensorView<float, 3>::Planar(y.data(), {5, 2, 7}), state,
+                                     {.workspace = workspace, .lengths = problem.setup().lengths});
+  const Status step =
+      cell->Run(MatrixView<const float>::ColumnMajor(problem.x().data(), 5, 2), state, {.workspace = workspace});
+  const size_t after = g_allocations;
+  CHECK(before > 0);
+  CHECK(after == before);
+  CHECK(sequence.ok());
+  CHECK(step.ok());
 }
 
 // A bidirectional layer is its two halves, in ONNX's layouts.

@@ -45,7 +45,8 @@ struct SequenceArgs {
 //
 // Bit-identical however a sequence is cut into Runs, whatever shape().steps and the number of threads: the state is the
 // caller's and goes from one Run to the next (those of a reverse layer come from the end of the sequence). A
-// RecurrentCell sums in another order: its results are equal within rounding errors.
+// RecurrentCell sums in another order: its results are equal within rounding errors. Sparse input weights: the GEMM may
+// fill in zeros, so that an infinite input makes NaN of units that do not keep its column; in a cell it does not.
 template <RecurrentOptions Options>
 class RecurrentLayer {
  public:
