@@ -9,10 +9,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -51,8 +51,10 @@ struct SequenceOutputs {
   std::vector<float> y, h, c;  // [time][batch][hidden], [batch][hidden]
 
   friend bool operator==(const SequenceOutputs& a, const SequenceOutputs& b) {
+    // Bits: NaN equals itself, and zeros have signs.
     const auto same = [](const std::vector<float>& left, const std::vector<float>& right) {
-      return left.size() == right.size() && std::memcmp(left.data(), right.data(), left.size() * sizeof(float)) == 0;
+      return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                        [](float u, float v) { return std::bit_cast<uint32_t>(u) == std::bit_cast<uint32_t>(v); });
     };
     return same(a.y, b.y) && same(a.h, b.h) && same(a.c, b.c);
   }
