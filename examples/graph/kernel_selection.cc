@@ -1,6 +1,5 @@
 #include "graph/kernel_selection.h"
 
-#include <cstdio>
 #include <type_traits>
 
 namespace graph {
@@ -13,12 +12,6 @@ Status KernelSelection::Validate() const {
     return Status::InvalidArgument("seconds to measure a layer are %g, must be in [0, 3600]", seconds);
   }
   return Status();
-}
-
-std::string KernelSelection::SchemeKey(const std::string& scheme) const {
-  char error[32];
-  std::snprintf(error, sizeof(error), "@%g", winograd_error);
-  return scheme + error;
 }
 
 KernelSelector::KernelSelector(const KernelSelection& selection, Progress progress) {

@@ -36,10 +36,6 @@ struct KernelSelection {
 
   // kInvalidArgument names the member.
   Status Validate() const;
-
-  // What layers pruned by `scheme` are called in `choices`: the name of the scheme, and the Winograd forms that the
-  // choice was among, as those of another winograd_error would be no choice for this one.
-  std::string SchemeKey(const std::string& scheme) const;
 };
 
 // The selector of one layer: KernelSelection as lacuna asks it.

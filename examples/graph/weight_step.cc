@@ -35,7 +35,7 @@ class WeightStep : public Step {
       : Step(RuntimeInputs(context, matrix.input)),
         bias_(std::move(weights.bias)),
         epilogue_(context.layer.activation),
-        scheme_key_(context.kernels.SchemeKey(weights.scheme.KindName())) {
+        scheme_(weights.scheme.KindName()) {
     epilogue_.bias = bias_;
     epilogue_.residual = !context.layer.residual.empty();
     info_.scheme = weights.scheme.Name();
@@ -68,7 +68,7 @@ class WeightStep : public Step {
     KernelPolicy policy;
     policy.cost = context.kernels.cost;
     policy.winograd_error = context.kernels.winograd_error;
-    policy.scheme = scheme_key_;
+    policy.scheme = scheme_;
     policy.select = KernelSelector(context.kernels, context.measuring);
     return policy;
   }
@@ -110,7 +110,7 @@ class WeightStep : public Step {
   lacuna::Epilogue epilogue_;
   WeightInfo info_;
   std::optional<lacuna::DenseWeights<float>> reference_weights_;
-  std::string scheme_key_;  // in saved choices
+  std::string scheme_;  // of saved choices
 };
 
 double LargestMagnitude(std::span<const float> values) {

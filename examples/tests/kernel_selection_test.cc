@@ -291,14 +291,14 @@ TEST_CASE("a choice is taken from the file that it was saved to; one of no candi
   const KernelSelection kernels = Measured(&choices);
   Compiled(model, kernels);
   REQUIRE(choices.size() == 1);
-  const std::string scheme = kernels.SchemeKey("dense");
-  const auto layer = lacuna::LayerKey::Of(lacuna::ConvShape<2>{.in_channels = 24,
-                                                               .out_channels = 20,
-                                                               .input = {14, 14},
-                                                               .kernel = {3, 3},
-                                                               .pad_begin = {1, 1},
-                                                               .pad_end = {1, 1}},
-                                          scheme, 20 * 24 * 9);
+  auto layer = lacuna::LayerKey::Of(lacuna::ConvShape<2>{.in_channels = 24,
+                                                         .out_channels = 20,
+                                                         .input = {14, 14},
+                                                         .kernel = {3, 3},
+                                                         .pad_begin = {1, 1},
+                                                         .pad_end = {1, 1}},
+                                    "dense", 20 * 24 * 9);
+  layer.winograd_error = kernels.winograd_error;
   const std::string key(layer.Text().data());
   CHECK(std::string(choices.entries()[0].layer.data()) == key);
   for (const std::string& name : names) {

@@ -22,6 +22,7 @@
 #include "lacuna/core/dispatch.h"
 #include "lacuna/core/epilogue.h"
 #include "lacuna/core/executor.h"
+#include "lacuna/core/recurrent.h"
 #include "lacuna/core/shape.h"
 #include "lacuna/core/shared.h"
 #include "lacuna/core/status.h"
@@ -36,7 +37,11 @@
 #include "lacuna/format/pattern.h"
 #include "lacuna/op/convolution.h"
 #include "lacuna/op/gemm.h"
+#include "lacuna/op/gemv.h"
 #include "lacuna/op/packed_blob.h"
+#include "lacuna/op/recurrent_cell.h"
+#include "lacuna/op/recurrent_layer.h"
+#include "lacuna/pack/gemv.h"
 #include "lacuna/pack/packed_weights.h"
 #include "lacuna/policy/choices.h"
 #include "lacuna/policy/cost.h"
@@ -52,6 +57,7 @@
 #include "lacuna/prune/unstructured.h"
 #include "lacuna/reference/convolution.h"
 #include "lacuna/reference/gemm.h"
+#include "lacuna/reference/recurrent.h"
 #include "lacuna/version.h"
 
 namespace lacuna {
@@ -62,6 +68,9 @@ inline namespace HWY_CONCAT(baseline_, HWY_NAMESPACE) {
 #ifdef LACUNA_TARGET_TABLE
   template <Policy P>
   inline constexpr const KernelTable& (*kKernelTables[HWY_MAX_DYNAMIC_TARGETS + 2])() = LACUNA_TARGET_TABLE(Kernels<P>);
+  template <Policy P>
+  inline constexpr const VectorKernels& (*kVectorTables[HWY_MAX_DYNAMIC_TARGETS + 2])() =
+      LACUNA_TARGET_TABLE(KernelsOfVectors<P>);
   inline constexpr int64_t (*kCompiledTargets[HWY_MAX_DYNAMIC_TARGETS + 2])() = LACUNA_TARGET_TABLE(CompiledTarget);
   inline constexpr MachineProbe (*kProbes[HWY_MAX_DYNAMIC_TARGETS + 2])() = LACUNA_TARGET_TABLE(Probe);
 #endif
@@ -73,6 +82,16 @@ inline namespace HWY_CONCAT(baseline_, HWY_NAMESPACE) {
     return kKernelTables<P>[TargetIndex()]();
 #else
     return LACUNA_DISPATCH(Kernels<P>)();
+#endif
+  }
+
+  // Those of matrix-vector products and recurrent cells.
+  template <Policy P = DefaultPolicy>
+  const VectorKernels& ActiveVectorKernels() {
+#ifdef LACUNA_TARGET_TABLE
+    return kVectorTables<P>[TargetIndex()]();
+#else
+    return LACUNA_DISPATCH(KernelsOfVectors<P>)();
 #endif
   }
 
@@ -133,7 +152,64 @@ inline namespace HWY_CONCAT(baseline_, HWY_NAMESPACE) {
     return Gemm::Make(ActiveKernels<P>(), weights, shape, epilogue, policy);
   }
 
+  // A plan for y = W x and for Y = W X of few columns, as above. `weights` are of any format, or those of another Gemv.
+  template <class Weights, Policy P = DefaultPolicy>
+  Result<Gemv> MakeGemv(const Weights& weights, const Epilogue& epilogue = {}, const P& policy = {}) {
+    return Gemv::Make(ActiveVectorKernels<P>(), weights, epilogue, policy);
+  }
+
+  // A plan for one step of a recurrent cell, as above. `input` is W [gates * hidden, input], of any format, or the
+  // weights of a Gemv; `recurrent` is R [gates * hidden, hidden], of any format. See core/recurrent.h for the order of
+  // gates.
+  template <class Input, class Recurrent, Policy P = DefaultPolicy>
+  Result<RnnCell> MakeRnnCell(const Input& input, const Recurrent& recurrent, const RnnOptions& options = {},
+                              const P& policy = {}) {
+    return RnnCell::Make(ActiveVectorKernels<P>(), input, recurrent, options, policy);
+  }
+  template <class Input, class Recurrent, Policy P = DefaultPolicy>
+  Result<GruCell> MakeGruCell(const Input& input, const Recurrent& recurrent, const GruOptions& options = {},
+                              const P& policy = {}) {
+    return GruCell::Make(ActiveVectorKernels<P>(), input, recurrent, options, policy);
+  }
+  template <class Input, class Recurrent, Policy P = DefaultPolicy>
+  Result<LstmCell> MakeLstmCell(const Input& input, const Recurrent& recurrent, const LstmOptions& options = {},
+                                const P& policy = {}) {
+    return LstmCell::Make(ActiveVectorKernels<P>(), input, recurrent, options, policy);
+  }
+
+  // A plan for whole sequences, as above; `input` may also be the weights of a Gemm.
+  template <class Input, class Recurrent, Policy P = DefaultPolicy>
+  Result<Rnn> MakeRnn(const Input& input, const Recurrent& recurrent, const RnnOptions& options = {},
+                      const SequenceShape& shape = {}, const P& policy = {}) {
+    return Rnn::Make(ActiveKernels<P>(), ActiveVectorKernels<P>(), input, recurrent, options, shape, policy);
+  }
+  template <class Input, class Recurrent, Policy P = DefaultPolicy>
+  Result<Gru> MakeGru(const Input& input, const Recurrent& recurrent, const GruOptions& options = {},
+                      const SequenceShape& shape = {}, const P& policy = {}) {
+    return Gru::Make(ActiveKernels<P>(), ActiveVectorKernels<P>(), input, recurrent, options, shape, policy);
+  }
+  template <class Input, class Recurrent, Policy P = DefaultPolicy>
+  Result<Lstm> MakeLstm(const Input& input, const Recurrent& recurrent, const LstmOptions& options = {},
+                        const SequenceShape& shape = {}, const P& policy = {}) {
+    return Lstm::Make(ActiveKernels<P>(), ActiveVectorKernels<P>(), input, recurrent, options, shape, policy);
+  }
+
+  // The same with the recurrent weights, the biases and the options of a cell, or of another layer: plan.step().
+  template <RecurrentOptions Options, class Input, Policy P = DefaultPolicy>
+  Result<RecurrentLayer<Options>> MakeSequence(const Input& input, const Shared<RecurrentStep<Options>>& step,
+                                               const SequenceShape& shape = {}, const P& policy = {}) {
+    return RecurrentLayer<Options>::Make(ActiveKernels<P>(), input, step, shape, policy);
+  }
+
 }  // namespace )
+
+// ONNX's bidirectional: layers of the directions kForward and kReverse with equal extents.
+template <RecurrentOptions Options>
+Result<BidirectionalLayer<Options>> MakeBidirectional(RecurrentLayer<Options> forward,
+                                                      RecurrentLayer<Options> reverse) {
+  return BidirectionalLayer<Options>::Make(std::move(forward), std::move(reverse));
+}
+
 }  // namespace lacuna
 
 #endif  // HWY_ONCE

@@ -123,6 +123,44 @@ TEST_CASE("gemm: more columns than 16 bits can count") {
   ForEachTarget([&] { layer.Check(PlanGemm(bcr, {.n = 5})); });
 }
 
+// Gaussian data: sums depend on their order, so that equality shows that it is the same.
+template <class Weights>
+void CheckUniform(const Weights& weights, int64_t max_n, const std::vector<float>& x, int tile) {
+  const int64_t m = weights.shape().rows, k = weights.shape().columns;
+  const auto run = [&](int64_t most, int64_t first, int64_t n) {
+    const auto plan = PlanGemm(weights, {.n = most, .sums = SumOrder::kUniform}, {}, {.tile = tile});
+    REQUIRE(plan.ok());
+    std::vector<float> y(static_cast<size_t>(m * n));
+    std::vector<std::byte> workspace(plan->WorkspaceBytes(1));
+    REQUIRE(plan->Run(MatrixView<const float>::ColumnMajor(x.data() + first * k, k, n),
+                      MatrixView<float>::ColumnMajor(y.data(), m, n), {.workspace = workspace})
+                .ok());
+    return y;
+  };
+  const std::vector<float> all = run(max_n, 0, max_n);
+  for (const int64_t n : {1, 2, 3, 5, 8, 17, 19, 50}) {
+    const int64_t first = n % 3;
+    const std::vector<float> expected(all.begin() + first * m, all.begin() + (first + n) * m);
+    CHECK(run(max_n, first, n) == expected);
+    CHECK(run(n, first, n) == expected);
+  }
+}
+
+TEST_CASE("gemm: with uniform sums, a column of y depends on its column of x alone, for every tile") {
+  const GemmLayer layer(37, 150, 61, {.density = 0.5, .integers = false});
+  const auto dense = layer.dense();
+  const auto bcr = layer.bcr();
+  std::vector<float> x(150 * 61);
+  FillGaussian(x, 3);
+  ForEachTarget([&] {
+    for (int tile = 0; tile < TileCount(); ++tile) {
+      CAPTURE(TileName(tile));
+      CheckUniform(dense, 61, x, tile);
+      CheckUniform(bcr, 61, x, tile);
+    }
+  });
+}
+
 TEST_CASE("gemm: accessors") {
   const GemmLayer layer(6, 10, 4);
   const auto plan = PlanGemm(layer.dense(), {.n = 4});

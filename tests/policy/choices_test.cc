@@ -56,7 +56,7 @@ std::string WithChecksum(const std::string& body) {
   return body + line;
 }
 std::string Header(const std::string& count) {
-  return "lacuna choices 1\nlibrary " LACUNA_VERSION "\ncpu " + std::string(kCpu) + "\ntarget " + kTarget +
+  return "lacuna choices 2\nlibrary " LACUNA_VERSION "\ncpu " + std::string(kCpu) + "\ntarget " + kTarget +
          "\nchoices " + count + "\n";
 }
 
@@ -76,6 +76,9 @@ TEST_CASE("LayerKey: a stable text of all that matters") {
         "scheme=csr rate=2^(0/4) threads=1");
   const ConvShape<1> line{.in_channels = 1, .out_channels = 1, .input = {77}, .kernel = {2}};
   CHECK(TextOf(LayerKey::Of(line, "dense", 0)).find("input=1x1x77 kernel=1x1x2") != std::string::npos);
+  LayerKey winograd = Key();
+  winograd.winograd_error = 1e-4;
+  CHECK(TextOf(winograd) == TextOf(Key()) + " winograd=0.0001");
 }
 
 TEST_CASE("LayerKey: every field makes another text") {
@@ -268,7 +271,7 @@ TEST_CASE("Choices: any cut and any changed byte is a Status, and leaves an empt
   CheckError(read.Parse(text.substr(0, text.size() - 1)), StatusCode::kDataLoss,
              "choices: the checksum is not that of the text, which is damaged or ends early");
   CheckError(read.Parse(""), StatusCode::kDataLoss, "choices: the first line is not \"lacuna choices <version>\"");
-  CheckError(read.Parse("lacuna choices 1\n"), StatusCode::kDataLoss, "choices: the text ends early");
+  CheckError(read.Parse("lacuna choices 2\n"), StatusCode::kDataLoss, "choices: the text ends early");
 }
 
 TEST_CASE("Choices: a text of another format, library, CPU or target is stale") {
@@ -291,8 +294,8 @@ TEST_CASE("Choices: a text of another format, library, CPU or target is stale") 
   stale({kCpu, "AVX3"}, text, "choices: target AVX2 is not that of this run: AVX3");
   stale({kCpu, kTarget}, with("library " LACUNA_VERSION, "library 0.0.9"),
         "choices: library 0.0.9 is not that of this run: " LACUNA_VERSION);
-  stale({kCpu, kTarget}, with("choices 1", "choices 2"), "choices: version is 2, must be 1");
-  stale({kCpu, kTarget}, "lacuna choices 7\nwhatever follows", "choices: version is 7, must be 1");
+  stale({kCpu, kTarget}, with("choices 2", "choices 3"), "choices: version is 3, must be 2");
+  stale({kCpu, kTarget}, "lacuna choices 7\nwhatever follows", "choices: version is 7, must be 2");
 }
 
 TEST_CASE("Choices: names of CPU and target that a text cannot hold are made to fit") {
@@ -336,11 +339,11 @@ TEST_CASE("Choices: texts of malice, their checksum right") {
   for (const char* count : {"", "-1", "16385", "x", "1 ", "18446744073709551617"}) {
     refused(Header(count), "choices: line 5 is not \"choices <number up to 16384>\"");
   }
-  refused("lacuna choices 1\nLibrary 0\n", "choices: line 2 is not \"library <name>\"");
-  refused("lacuna choices 1\nlibrary " LACUNA_VERSION, "choices: line 2 is not \"library <name>\"");
-  refused("lacuna choices 1\nlibrary " LACUNA_VERSION "\ncpu \x1b[31m\n", "choices: line 3 is not \"cpu <name>\"");
+  refused("lacuna choices 2\nLibrary 0\n", "choices: line 2 is not \"library <name>\"");
+  refused("lacuna choices 2\nlibrary " LACUNA_VERSION, "choices: line 2 is not \"library <name>\"");
+  refused("lacuna choices 2\nlibrary " LACUNA_VERSION "\ncpu \x1b[31m\n", "choices: line 3 is not \"cpu <name>\"");
   refused("lacuna choices one\n", "choices: the first line is not");
-  refused("lacuna choices 1", "choices: the first line is not");
+  refused("lacuna choices 2", "choices: the first line is not");
   CheckError(read.Parse(std::string(Choices::kMostBytes + 1, 'x')), StatusCode::kDataLoss,
              "choices: the text has 16777217 bytes, must have at most 16777216");
 }

@@ -147,30 +147,6 @@ TEST_CASE("machine: defaults are valid for every vector, and facts say what is w
   CheckInvalid(facts.Validate(), "caches have 32768, 524288 and 524288 bytes, must grow");
 }
 
-TEST_CASE("machine: seconds of work are those of its slower side") {
-  CostModel model{{.lanes = 8,
-                   .multiply_adds_per_second = 4e9,
-                   .l1_bandwidth = 100e9,
-                   .l2_bandwidth = 50e9,
-                   .l3_bandwidth = 20e9,
-                   .memory_bandwidth = 10e9,
-                   .caches = {.l1 = 1000, .l2 = 2000, .l3 = 3000}}};
-  CHECK(model.Seconds({.multiply_adds = 4e9}) == 1.0);
-  const auto read = [&](double working_set) {
-    return model.Seconds({.multiply_adds = 4, .streamed_bytes = 100e9, .working_set_bytes = working_set});
-  };
-  CHECK(read(0) == 1.0);
-  CHECK(read(1000) == 1.0);
-  CHECK(read(1001) == 2.0);
-  CHECK(read(2000) == 2.0);
-  CHECK(read(2001) == 5.0);
-  CHECK(read(3000) == 5.0);
-  CHECK(read(3001) == 10.0);
-  CHECK(model.Seconds({.multiply_adds = 8e9, .streamed_bytes = 100e9, .working_set_bytes = 1}) == 2.0);
-  model.facts.caches.l3 = 0;
-  CHECK(read(2001) == 10.0);
-}
-
 TEST_CASE("machine: the CPU of /proc/cpuinfo") {
   CHECK(machine::CpuNameIn("processor\t: 0\nvendor_id\t: X\nmodel name\t: Some CPU  @ 2.00GHz \nflags\t: a b\n\n"
                            "processor\t: 1\nmodel name\t: Another\n") == "Some CPU  @ 2.00GHz");

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstring>
 #include <span>
+#include <type_traits>
 
 namespace lacuna::test {
 namespace {
@@ -62,6 +63,33 @@ Result<Gemm> PlanGemm(const Weights& weights, const GemmShape& shape, const Epil
 }
 
 template <class Weights>
+Result<Gemv> PlanGemv(const Weights& weights, const Epilogue& epilogue, const PlanOptions& options) {
+  return WithPolicy(options, [&](const auto& policy) { return MakeGemv(weights, epilogue, policy); });
+}
+
+template <RecurrentOptions Options>
+Result<RecurrentCell<Options>> PlanCell(const AnyWeights<float>& input, const AnyWeights<float>& recurrent,
+                                        const Options& options) {
+  if constexpr (std::is_same_v<Options, RnnOptions>) return MakeRnnCell(input, recurrent, options);
+  if constexpr (std::is_same_v<Options, GruOptions>) return MakeGruCell(input, recurrent, options);
+  if constexpr (std::is_same_v<Options, LstmOptions>) return MakeLstmCell(input, recurrent, options);
+}
+
+template <RecurrentOptions Options>
+Result<RecurrentLayer<Options>> PlanLayer(const AnyWeights<float>& input, const AnyWeights<float>& recurrent,
+                                          const Options& options, const SequenceShape& shape) {
+  if constexpr (std::is_same_v<Options, RnnOptions>) return MakeRnn(input, recurrent, options, shape);
+  if constexpr (std::is_same_v<Options, GruOptions>) return MakeGru(input, recurrent, options, shape);
+  if constexpr (std::is_same_v<Options, LstmOptions>) return MakeLstm(input, recurrent, options, shape);
+}
+
+template <RecurrentOptions Options>
+Result<RecurrentLayer<Options>> PlanLayer(const AnyWeights<float>& input, const Shared<RecurrentStep<Options>>& step,
+                                          const SequenceShape& shape) {
+  return MakeSequence(input, step, shape);
+}
+
+template <class Weights>
 Result<Shared<PackedWeights<float>>> PackDefault(const Weights& weights) {
   return PackWeights(weights);
 }
@@ -86,6 +114,26 @@ LACUNA_TEST_INSTANTIATE(CsrWeights<float>);
 LACUNA_TEST_INSTANTIATE(PatternWeights<float>);
 LACUNA_TEST_INSTANTIATE(AnyWeights<float>);
 LACUNA_TEST_INSTANTIATE(Shared<PackedWeights<float>>);
+
+template Result<Gemv> PlanGemv(const DenseWeights<float>&, const Epilogue&, const PlanOptions&);
+template Result<Gemv> PlanGemv(const BcrWeights<float>&, const Epilogue&, const PlanOptions&);
+template Result<Gemv> PlanGemv(const BlockWeights<float>&, const Epilogue&, const PlanOptions&);
+template Result<Gemv> PlanGemv(const CsrWeights<float>&, const Epilogue&, const PlanOptions&);
+template Result<Gemv> PlanGemv(const PatternWeights<float>&, const Epilogue&, const PlanOptions&);
+template Result<Gemv> PlanGemv(const AnyWeights<float>&, const Epilogue&, const PlanOptions&);
+template Result<Gemv> PlanGemv(const Shared<PackedGemv<float>>&, const Epilogue&, const PlanOptions&);
+
+#define LACUNA_TEST_INSTANTIATE_RECURRENT(OPTIONS)                                                                    \
+  template Result<RecurrentCell<OPTIONS>> PlanCell(const AnyWeights<float>&, const AnyWeights<float>&,                \
+                                                   const OPTIONS&);                                                   \
+  template Result<RecurrentLayer<OPTIONS>> PlanLayer(const AnyWeights<float>&, const AnyWeights<float>&,              \
+                                                     const OPTIONS&, const SequenceShape&);                           \
+  template Result<RecurrentLayer<OPTIONS>> PlanLayer(const AnyWeights<float>&, const Shared<RecurrentStep<OPTIONS>>&, \
+                                                     const SequenceShape&)
+LACUNA_TEST_INSTANTIATE_RECURRENT(RnnOptions);
+LACUNA_TEST_INSTANTIATE_RECURRENT(GruOptions);
+LACUNA_TEST_INSTANTIATE_RECURRENT(LstmOptions);
+
 template Result<Shared<PackedWeights<float>>> PackDefault(const DenseWeights<float>&);
 template Result<Shared<PackedWeights<float>>> PackDefault(const BcrWeights<float>&);
 

@@ -27,14 +27,26 @@ int TileCount();
 int PatternTileIndex();
 const char* TileName(int tile);
 
-// MakeConvolution and MakeGemm for every format and for Shared<PackedWeights<float>>, ranks 1 to 3; PackWeights for
-// DenseWeights<float> and BcrWeights<float>.
+// MakeConvolution and MakeGemm for every format and for Shared<PackedWeights<float>>, ranks 1 to 3; MakeGemv for every
+// format and for Shared<PackedGemv<float>>; PackWeights for DenseWeights<float> and BcrWeights<float>.
 template <int kRank, class Weights>
 Result<Convolution<kRank>> PlanConvolution(const Weights& weights, const ConvShape<kRank>& shape,
                                            const Epilogue& epilogue = {}, const PlanOptions& options = {});
 template <class Weights>
 Result<Gemm> PlanGemm(const Weights& weights, const GemmShape& shape, const Epilogue& epilogue = {},
                       const PlanOptions& options = {});
+template <class Weights>
+Result<Gemv> PlanGemv(const Weights& weights, const Epilogue& epilogue = {}, const PlanOptions& options = {});
+// MakeRnnCell, MakeGruCell, MakeLstmCell; MakeRnn, MakeGru, MakeLstm; MakeSequence.
+template <RecurrentOptions Options>
+Result<RecurrentCell<Options>> PlanCell(const AnyWeights<float>& input, const AnyWeights<float>& recurrent,
+                                        const Options& options = {});
+template <RecurrentOptions Options>
+Result<RecurrentLayer<Options>> PlanLayer(const AnyWeights<float>& input, const AnyWeights<float>& recurrent,
+                                          const Options& options = {}, const SequenceShape& shape = {});
+template <RecurrentOptions Options>
+Result<RecurrentLayer<Options>> PlanLayer(const AnyWeights<float>& input, const Shared<RecurrentStep<Options>>& step,
+                                          const SequenceShape& shape = {});
 template <class Weights>
 Result<Shared<PackedWeights<float>>> PackDefault(const Weights& weights);
 Result<Shared<PackedWeights<float>>> ViewPackedDefault(std::span<const std::byte> bytes);

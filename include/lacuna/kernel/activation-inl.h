@@ -38,6 +38,11 @@ HWY_INLINE V Sigmoid(D d, V v) {
   return hn::IfThenElse(hn::IsNaN(v), v, sigmoid);
 }
 
+template <class D, class V>
+HWY_INLINE V TanhKeepNaN(D d, V v) {
+  return hn::IfThenElse(hn::IsNaN(v), v, hn::Tanh(d, v));
+}
+
 template <Activation kActivation, class D, class V>
 HWY_INLINE V Activate(D d, V v, const Epilogue& epilogue) {
   switch (kActivation) {
@@ -47,7 +52,7 @@ HWY_INLINE V Activate(D d, V v, const Epilogue& epilogue) {
     case Activation::kLeakyRelu:
       return hn::IfThenElse(hn::Lt(v, hn::Zero(d)), hn::Mul(v, hn::Set(d, epilogue.slope)), v);
     case Activation::kSigmoid: return Sigmoid(d, v);
-    case Activation::kTanh: return hn::IfThenElse(hn::IsNaN(v), v, hn::Tanh(d, v));
+    case Activation::kTanh: return TanhKeepNaN(d, v);
     case Activation::kSilu: return hn::Mul(v, Sigmoid(d, v));
     case Activation::kHardSwish: {
       const V gate = ClampKeepNaN(hn::Add(v, hn::Set(d, 3.0f)), hn::Zero(d), hn::Set(d, 6.0f));

@@ -1,13 +1,16 @@
 // The kernels of a policy on the SIMD target being compiled.
 
 #include "lacuna/kernel/depthwise-inl.h"
+#include "lacuna/kernel/gemv-inl.h"
 #include "lacuna/kernel/input-inl.h"
 #include "lacuna/kernel/panel-inl.h"
 #include "lacuna/kernel/pattern-inl.h"
 #include "lacuna/kernel/probe-inl.h"
+#include "lacuna/kernel/recurrent-inl.h"
 #include "lacuna/kernel/store-inl.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/kernel/target-inl.h"
+#include "lacuna/kernel/vector_table.h"
 #include "lacuna/kernel/winograd-inl.h"
 
 #if defined(LACUNA_KERNEL_KERNELS_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -45,6 +48,15 @@ const KernelTable& Kernels() {
                                     &StoreOutput,
                                     &RunDepthwise,
                                     WinogradOf<P>()};
+  return table;
+}
+
+// Those of matrix-vector products and recurrent cells.
+template <class P>
+const VectorKernels& KernelsOfVectors() {
+  static const VectorKernels table = {
+      HWY_TARGET,   hn::Lanes(hn::ScalableTag<float>()), GemvKernels<P>::kKernels, &PackVectors,
+      &StoreOutput, kGateKernels<StandardGates>,         kGateKernels<AnyGates>};
   return table;
 }
 

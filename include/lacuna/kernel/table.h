@@ -1,5 +1,4 @@
-// KernelTable: the kernels of one SIMD target as plain function pointers, which
-// plans bind to when they are made.
+// KernelTable: the kernels of one SIMD target as plain function pointers, which plans bind to when they are made.
 
 #ifndef LACUNA_KERNEL_TABLE_H_
 #define LACUNA_KERNEL_TABLE_H_
@@ -19,14 +18,13 @@
 
 namespace lacuna {
 
-// Activations that are min(max(v, low), high): none and relu are with infinite
-// bounds.
+// Activations that are min(max(v, low), high): none and relu are with infinite bounds.
 struct ClampRange {
   bool is_clamp = false;  // else the bounds mean nothing
   float low = -std::numeric_limits<float>::infinity();
   float high = std::numeric_limits<float>::infinity();
 
-  static ClampRange Of(const Epilogue &epilogue) {
+  static ClampRange Of(const Epilogue& epilogue) {
     ClampRange range;
     switch (epilogue.activation) {
       case Activation::kNone: range.is_clamp = true; break;
@@ -41,49 +39,43 @@ struct ClampRange {
   }
 };
 
-// Where a kernel call may write its rows itself: outputs are contiguous and the
-// activation is a clamp (none and relu are clamps with infinite bounds).
+// Where a kernel call may write its rows itself: outputs are contiguous and the activation is a clamp (none and relu
+// are clamps with infinite bounds).
 struct DirectOutput {
   int rows;                 // valid rows of the panel
-  const int64_t *y_offset;  // per row, in elements from y; the same for the
-                            // residual's from `residual`
-  const int64_t *residual_offset;
-  float *y;               // first output of the sub-tile, row 0 excluded
-  const float *residual;  // or null
+  const int64_t* y_offset;  // per row, in elements from y; the same for the residual's from `residual`
+  const int64_t* residual_offset;
+  float* y;               // first output of the sub-tile, row 0 excluded
+  const float* residual;  // or null
   float low, high;
 };
 
-// One panel times one sub-tile: acc[r][j] = bias[r] + sum over the panel's
-// columns c of weight(r, c) * x[offset(c) + j], for r < tile.rows and j < width
-// * lanes. Every float in that range of x must be readable. Written are either
-// all of acc, which is aligned, or, if `direct` is set, min(max(acc + residual,
-// low), high) of the valid rows.
+// One panel times one sub-tile: acc[r][j] = bias[r] + sum over the panel's columns c of weight(r, c) * x[offset(c) +
+// j], for r < tile.rows and j < width * lanes. Every float in that range of x must be readable. Written are either all
+// of acc, which is aligned, or, if `direct` is set, min(max(acc + residual, low), high) of the valid rows.
 struct PanelArgs {
-  const float *x;
-  const int32_t *offset;  // one a column, in the panel's packed order, and
-                          // kPrefetchColumns more
-  const float *weight;
-  const uint32_t *count;  // columns under each mask of the tile
-  const float *bias;      // [tile.rows]
-  float *acc;             // [tile.rows][width * lanes]
-  const DirectOutput *direct;
+  const float* x;
+  const int32_t* offset;  // one a column, in the panel's packed order, and kPrefetchColumns more
+  const float* weight;
+  const uint32_t* count;  // columns under each mask of the tile
+  const float* bias;      // [tile.rows]
+  float* acc;             // [tile.rows][width * lanes]
+  const DirectOutput* direct;
   size_t positions;  // of PanelKernel::few
 
-  // Of pattern kernels: acc[h][j] is the sum over steps and their cells i of
-  // weight * x[offset + (h + i) * pitch + j], for h < tile.height; count[0] is
-  // the number of steps, DirectOutput's rows are rows of the output.
-  const uint8_t *cells;
+  // Of pattern kernels: acc[h][j] is the sum over steps and their cells i of weight * x[offset + (h + i) * pitch + j],
+  // for h < tile.height; count[0] is the number of steps, DirectOutput's rows are rows of the output.
+  const uint8_t* cells;
   int64_t pitch;
 };
-using PanelFn = void (*)(const PanelArgs &args);
+using PanelFn = void (*)(const PanelArgs& args);
 
 inline constexpr int kMaxVectors = 8;
 
 struct PanelKernel {
   TileInfo tile;
-  const char *name;
-  const char *kept_name;                 // of the choice to keep the format's order of rows,
-                                         // whatever the policy's Reorder does
+  const char* name;
+  const char* kept_name;  // of the choice to keep the format's order of rows, whatever the policy's Reorder does
   std::array<int, kMaxVectors> widths;   // vectors, descending, 0 at the end
   std::array<PanelFn, kMaxVectors> run;  // one a width
   PanelFn few;                           // for fewer positions than a vector, args.positions; or null
@@ -100,81 +92,71 @@ struct PanelKernel {
   }
 };
 
-// Copies the input of the tile that begins at output `origin` into `to`, zeros
-// where the layer is padded, for `outputs` (per axis, at most the tile's);
-// positions that no output needs are zeroed as well.
-using PackInputFn = void (*)(const InputTile &tile, const std::array<int64_t, 3> &origin, const InputPlanes &x,
-                             float *to);
+// Copies the input of the tile that begins at output `origin` into `to`, zeros where the layer is padded, for `outputs`
+// (per axis, at most the tile's); positions that no output needs are zeroed as well.
+using PackInputFn = void (*)(const InputTile& tile, const std::array<int64_t, 3>& origin, const InputPlanes& x,
+                             float* to);
 
-// What the rest of the epilogue (residual and activation) writes: rows of a
-// panel, spans of a sub-tile.
+// What the rest of the epilogue (residual and activation) writes: rows of a panel, spans of a sub-tile.
 struct StoreArgs {
-  float *acc;  // [rows][acc_stride], overwritten where outputs are not contiguous
+  float* acc;  // [rows][acc_stride], overwritten where outputs are not contiguous
   size_t acc_stride;
   int rows;
-  const int64_t *y_offset;  // per row, in elements from y; the same for the
-                            // residual's from `residual`
-  const int64_t *residual_offset;
-  float *y;                                          // at the corner of the tile
-  const float *residual;                             // at the corner of the tile, or null
+  const int64_t* y_offset;  // per row, in elements from y; the same for the residual's from `residual`
+  const int64_t* residual_offset;
+  float* y;                                          // at the corner of the tile
+  const float* residual;                             // at the corner of the tile, or null
   std::array<int64_t, 3> y_stride, residual_stride;  // per axis
   std::span<const OutputSpan> spans;
-  const Epilogue *epilogue;
+  const Epilogue* epilogue;
 };
-using StoreFn = void (*)(const StoreArgs &args);
+using StoreFn = void (*)(const StoreArgs& args);
 
-// One row of a depthwise layer's output, channels innermost in memory
-// everywhere: y[o][c] = epilogue(bias[c] + sum over the taps (d, h) of `rows`
-// and w of weight(c, d, h, w) * x[d][h][o * stride + w * dilation - pad][c]),
-// `width` being the axis of o and w. Taps that fall beside the row are left
-// out, rows that do are not among `rows`. Nothing is read or written beyond the
-// `channels` and the columns of `width`. y may be the residual.
+// One row of a depthwise layer's output, channels innermost in memory everywhere: y[o][c] = epilogue(bias[c] + sum over
+// the taps (d, h) of `rows` and w of weight(c, d, h, w) * x[d][h][o * stride + w * dilation - pad][c]), `width` being
+// the axis of o and w. Taps that fall beside the row are left out, rows that do are not among `rows`. Nothing is read
+// or written beyond the `channels` and the columns of `width`. y may be the residual.
 struct DepthwiseArgs {
-  const float *x;         // the first of the rows of taps: column 0, channel 0
-  const float *weight;    // of that row. [channels / lanes][taps][lanes], the last
-                          // block of channels padded
-  const float *bias;      // [channels]
-  float *y;               // column 0, channel 0
-  const float *residual;  // or null
+  const float* x;         // the first of the rows of taps: column 0, channel 0
+  const float* weight;    // of that row. [channels / lanes][taps][lanes], the last block of channels padded
+  const float* bias;      // [channels]
+  float* y;               // column 0, channel 0
+  const float* residual;  // or null
   int64_t channels;
   int64_t taps;                                 // of a channel, in all rows
   std::array<int64_t, 2> rows;                  // taps along depth and height
   std::array<int64_t, 2> x_row;                 // from one to the next, in x
   std::array<int64_t, 2> tap_row;               // in taps
   int64_t x_column, y_column, residual_column;  // strides
-  const TileAxis *width;
-  const Epilogue *epilogue;
+  const TileAxis* width;
+  const Epilogue* epilogue;
   ClampRange clamp;
-  const float *ahead;             // the first of rows_ahead input rows that calls to come
-                                  // will read, or null: fetched into L2
+  const float* ahead;  // the first of rows_ahead input rows that calls to come will read, or null: fetched into L2
   int64_t rows_ahead, row_ahead;  // how many, and from one to the next
 };
-using DepthwiseFn = void (*)(const DepthwiseArgs &args);
+using DepthwiseFn = void (*)(const DepthwiseArgs& args);
 
-// The products' inputs of one channel for a block of tiles[0] x tiles[1] x
-// tiles[2] Winograd tiles: y[p * point_stride
-// + t] = (B^T x B) at point p of tile t. x is the padded input at the block's
-// corner; up to outputs * lanes floats beyond the last one needed are read. y
-// is written in whole vectors of tiles, up to two behind the last tile's begin.
+// The products' inputs of one channel for a block of tiles[0] x tiles[1] x tiles[2] Winograd tiles: y[p * point_stride
+// + t] = (B^T x B) at point p of tile t. x is the padded input at the block's corner; up to outputs * lanes floats
+// beyond the last one needed are read. y is written in whole vectors of tiles, up to two behind the last tile's begin.
 struct WinogradInputArgs {
-  const WinogradTile *tile;
+  const WinogradTile* tile;
   std::array<int64_t, 3> tiles;
-  const float *x;
+  const float* x;
   int64_t slice, row;  // strides of x
-  float *scratch;      // WinogradScratch::floats() of the largest block
-  float *y;
+  float* scratch;      // WinogradScratch::floats() of the largest block
+  float* y;
   int64_t point_stride;
 };
-// What a WinogradInputFn keeps of a channel between the axes, in floats: a row
-// by phase of the width, rows by phase of the height, slices by phase of the
-// depth; none of an axis that is not transformed.
+// What a WinogradInputFn keeps of a channel between the axes, in floats: a row by phase of the width, rows by phase of
+// the height, slices by phase of the depth; none of an axis that is not transformed.
 struct WinogradScratch {
   int64_t split_phase = 0, row_phase = 0, slice_phase = 0;
   int64_t split = 0, rows = 0, slices = 0;
 
-  WinogradScratch(const WinogradTile &tile, const std::array<int64_t, 3> &tiles, int64_t lanes) {
+  WinogradScratch(const WinogradTile& tile, const std::array<int64_t, 3>& tiles, int64_t lanes) {
     const auto phase = [&](int64_t count) { return (count + lanes - 1) / lanes * lanes + lanes; };
-    const auto &m = tile.outputs;
+    const auto& m = tile.outputs;
     if (m[2] > 1) split_phase = phase(tiles[2] + 1);
     if (m[1] > 1) row_phase = phase((tiles[1] + 1) * tiles[2]);
     if (m[0] > 1) slice_phase = phase((tiles[0] + 1) * tiles[1] * tiles[2]);
@@ -184,22 +166,21 @@ struct WinogradScratch {
   }
   int64_t floats() const { return split + rows + slices; }
 };
-using WinogradInputFn = void (*)(const WinogradInputArgs &args);
+using WinogradInputFn = void (*)(const WinogradInputArgs& args);
 
-// The outputs of one channel: y[(od * outputs[1] + oh) * row + t * outputs[2] +
-// ow] = bias + (A^T x A) of tile t at (od, oh, ow), x laid out as in
-// WinogradInputArgs::y. Written in whole vectors of tiles.
+// The outputs of one channel: y[(od * outputs[1] + oh) * row + t * outputs[2] + ow] = bias + (A^T x A) of tile t at
+// (od, oh, ow), x laid out as in WinogradInputArgs::y. Written in whole vectors of tiles.
 struct WinogradOutputArgs {
-  const WinogradTile *tile;
+  const WinogradTile* tile;
   int64_t tiles;
-  const float *x;
+  const float* x;
   int64_t point_stride;
   float bias;
-  float *scratch;  // [2][tile.products()] vectors
-  float *y;
+  float* scratch;  // [2][tile.products()] vectors
+  float* y;
   int64_t row;
 };
-using WinogradOutputFn = void (*)(const WinogradOutputArgs &args);
+using WinogradOutputFn = void (*)(const WinogradOutputArgs& args);
 
 struct WinogradKernels {
   WinogradInputFn input = nullptr;

@@ -1,5 +1,4 @@
-// The transforms of a Winograd convolution's input and output, tiles across
-// lanes. Compiled once per SIMD target.
+// The transforms of a Winograd convolution's input and output, tiles across lanes. Compiled once per SIMD target.
 
 #include "lacuna/kernel/table.h"
 #include "lacuna/policy/winograd.h"
@@ -24,8 +23,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 inline constexpr float kRoot2 = 1.41421356237309505f;
 
-// B^T x and A^T x of F(2, 3), F(4, 3) and F(6, 3) with the points of
-// WinogradKernelMatrix.
+// B^T x and A^T x of F(2, 3), F(4, 3) and F(6, 3) with the points of WinogradKernelMatrix.
 template <class D, class V>
 HWY_INLINE void WinogradInputPoints(D, V (&x)[4]) {
   const V x1 = hn::Add(x[1], x[2]), x2 = hn::Sub(x[2], x[1]);
@@ -99,14 +97,12 @@ HWY_INLINE void WinogradOutputPoints(D d, const V (&x)[8], V (&y)[6]) {
   y[5] = hn::Add(hn::Add(q3, x[7]), hn::MulAdd(c32, q2, q1));
 }
 
-// to[p * to_point + t] = B^T of what tile t sees along an axis, t < count
-// rounded up to vectors. Row i of the axis is in array i % kOutputs, at
-// position i / kOutputs, so that tile t has its row r at (r / kOutputs) * next
-// + t of array r % kOutputs, wherever it is: neighbouring tiles are neighbours
-// in memory, and what they share is there once.
+// to[p * to_point + t] = B^T of what tile t sees along an axis, t < count rounded up to vectors. Row i of the axis is
+// in array i % kOutputs, at position i / kOutputs, so that tile t has its row r at (r / kOutputs) * next + t of array r
+// % kOutputs, wherever it is: neighbouring tiles are neighbours in memory, and what they share is there once.
 template <int kOutputs, class D>
-HWY_NOINLINE void TransformPhases(D d, int64_t count, const float *HWY_RESTRICT from, int64_t from_phase, int64_t next,
-                                  float *HWY_RESTRICT to, int64_t to_point) {
+HWY_NOINLINE void TransformPhases(D d, int64_t count, const float* HWY_RESTRICT from, int64_t from_phase, int64_t next,
+                                  float* HWY_RESTRICT to, int64_t to_point) {
   constexpr int kPoints = kOutputs + 2;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   for (int64_t t = 0; t < count; t += lanes) {
@@ -120,8 +116,8 @@ HWY_NOINLINE void TransformPhases(D d, int64_t count, const float *HWY_RESTRICT 
 }
 
 template <class D>
-HWY_INLINE void TransformPhases(D d, int outputs, int64_t count, const float *from, int64_t from_phase, int64_t next,
-                                float *to, int64_t to_point) {
+HWY_INLINE void TransformPhases(D d, int outputs, int64_t count, const float* from, int64_t from_phase, int64_t next,
+                                float* to, int64_t to_point) {
   switch (outputs) {
     case 2: return TransformPhases<2>(d, count, from, from_phase, next, to, to_point);
     case 4: return TransformPhases<4>(d, count, from, from_phase, next, to, to_point);
@@ -129,9 +125,9 @@ HWY_INLINE void TransformPhases(D d, int outputs, int64_t count, const float *fr
   }
 }
 
-// phase[p * pitch + i] = row[i * outputs + p], i < count rounded up to vectors:
-// up to outputs * (lanes - 1) floats past the last one needed are read.
-HWY_INLINE void SplitRow(int outputs, const float *row, int64_t count, float *HWY_RESTRICT phase, int64_t pitch) {
+// phase[p * pitch + i] = row[i * outputs + p], i < count rounded up to vectors: up to outputs * (lanes - 1) floats past
+// the last one needed are read.
+HWY_INLINE void SplitRow(int outputs, const float* row, int64_t count, float* HWY_RESTRICT phase, int64_t pitch) {
   const hn::ScalableTag<float> d;
   using V = hn::Vec<decltype(d)>;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -164,31 +160,29 @@ HWY_INLINE void SplitRow(int outputs, const float *row, int64_t count, float *HW
   }
 }
 
-// See WinogradInputFn. Rows are transformed first, then columns of the
-// transformed rows, then along the depth; what lies between is kept by phase of
-// the axis to come (TransformPhases). Whole vectors are written, in ascending
-// order: what falls behind a row is overwritten by the next, behind the last
-// one there is room.
-inline void TransformInput(const WinogradInputArgs &args) {
+// See WinogradInputFn. Rows are transformed first, then columns of the transformed rows, then along the depth; what
+// lies between is kept by phase of the axis to come (TransformPhases). Whole vectors are written, in ascending order:
+// what falls behind a row is overwritten by the next, behind the last one there is room.
+inline void TransformInput(const WinogradInputArgs& args) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const WinogradTile &tile = *args.tile;
+  const WinogradTile& tile = *args.tile;
   const WinogradScratch scratch(tile, args.tiles, lanes);
   const int64_t width = args.tiles[2], plane = args.tiles[1] * width;
   const std::array<int64_t, 3> m = {tile.outputs[0], tile.outputs[1], tile.outputs[2]};
   const int64_t depths = (args.tiles[0] - 1) * m[0] + tile.points(0);
   const int64_t heights = (args.tiles[1] - 1) * m[1] + tile.points(1);
   const int64_t row_points = tile.points(2), slice_points = tile.points(1) * row_points;
-  float *split = args.scratch;
-  float *rows = split + scratch.split;  // [row_points][m[1]][scratch.row_phase]
-  float *slices = rows + scratch.rows;  // [slice_points][m[0]][scratch.slice_phase]
+  float* split = args.scratch;
+  float* rows = split + scratch.split;  // [row_points][m[1]][scratch.row_phase]
+  float* slices = rows + scratch.rows;  // [slice_points][m[0]][scratch.slice_phase]
   for (int64_t z = 0; z < depths; ++z) {
     // Where slice z goes, and how far its points are apart.
-    float *slice = m[0] > 1 ? slices + z % m[0] * scratch.slice_phase + z / m[0] * plane : args.y + z * plane;
+    float* slice = m[0] > 1 ? slices + z % m[0] * scratch.slice_phase + z / m[0] * plane : args.y + z * plane;
     const int64_t slice_point = m[0] > 1 ? m[0] * scratch.slice_phase : args.point_stride;
     for (int64_t y = 0; y < heights; ++y) {
-      const float *from = args.x + z * args.slice + y * args.row;
-      float *to = m[1] > 1 ? rows + y % m[1] * scratch.row_phase + y / m[1] * width : slice + y * width;
+      const float* from = args.x + z * args.slice + y * args.row;
+      float* to = m[1] > 1 ? rows + y % m[1] * scratch.row_phase + y / m[1] * width : slice + y * width;
       const int64_t to_point = m[1] > 1 ? m[1] * scratch.row_phase : slice_point;
       if (m[2] > 1) {
         SplitRow(tile.outputs[2], from, width + 1, split, scratch.split_phase);
@@ -210,21 +204,20 @@ inline void TransformInput(const WinogradInputArgs &args) {
   }
 }
 
-// A^T along one axis of an array of points, one vector of tiles a point.
-// Strides count floats.
+// A^T along one axis of an array of points, one vector of tiles a point. Strides count floats.
 struct WinogradLines {
   std::array<int64_t, 2> count, from, to;  // lines: the other two axes
   int64_t from_point, to_point;
 };
 
 template <int kOutputs, class D>
-HWY_NOINLINE void TransformLines(D d, const WinogradLines &lines, const float *HWY_RESTRICT from,
-                                 float *HWY_RESTRICT to) {
+HWY_NOINLINE void TransformLines(D d, const WinogradLines& lines, const float* HWY_RESTRICT from,
+                                 float* HWY_RESTRICT to) {
   constexpr int kPoints = kOutputs + 2;
   for (int64_t i = 0; i < lines.count[0]; ++i) {
     for (int64_t j = 0; j < lines.count[1]; ++j) {
-      const float *x = from + i * lines.from[0] + j * lines.from[1];
-      float *y = to + i * lines.to[0] + j * lines.to[1];
+      const float* x = from + i * lines.from[0] + j * lines.from[1];
+      float* y = to + i * lines.to[0] + j * lines.to[1];
       hn::Vec<D> in[kPoints], out[kOutputs];
       HWY_UNROLL(8)
       for (int p = 0; p < kPoints; ++p) in[p] = hn::LoadU(d, x + p * lines.from_point);
@@ -236,7 +229,7 @@ HWY_NOINLINE void TransformLines(D d, const WinogradLines &lines, const float *H
 }
 
 template <class D>
-HWY_INLINE void TransformAxis(D d, int outputs, const WinogradLines &lines, const float *from, float *to) {
+HWY_INLINE void TransformAxis(D d, int outputs, const WinogradLines& lines, const float* from, float* to) {
   switch (outputs) {
     case 2: return TransformLines<2>(d, lines, from, to);
     case 4: return TransformLines<4>(d, lines, from, to);
@@ -246,7 +239,7 @@ HWY_INLINE void TransformAxis(D d, int outputs, const WinogradLines &lines, cons
 
 // The inverse of SplitRow for one vector of every phase.
 template <int kOutputs, class D, class V>
-HWY_INLINE void StorePhases(D d, const V (&phase)[kOutputs], float *to) {
+HWY_INLINE void StorePhases(D d, const V (&phase)[kOutputs], float* to) {
   if constexpr (kOutputs == 2) {
     hn::StoreInterleaved2(phase[0], phase[1], d, to);
   } else if constexpr (kOutputs == 4) {
@@ -266,8 +259,8 @@ HWY_INLINE void StorePhases(D d, const V (&phase)[kOutputs], float *to) {
 
 // The last axis of the output: points to neighbouring outputs, plus bias.
 template <int kOutputs, class D>
-HWY_NOINLINE void TransformRows(D d, int64_t rows, const float *HWY_RESTRICT from, int64_t from_unit, float bias,
-                                float *HWY_RESTRICT to, int64_t to_row) {
+HWY_NOINLINE void TransformRows(D d, int64_t rows, const float* HWY_RESTRICT from, int64_t from_unit, float bias,
+                                float* HWY_RESTRICT to, int64_t to_row) {
   using V = hn::Vec<D>;
   const V b = hn::Set(d, bias);
   for (int64_t i = 0; i < rows; ++i, to += to_row) {
@@ -287,11 +280,10 @@ HWY_NOINLINE void TransformRows(D d, int64_t rows, const float *HWY_RESTRICT fro
   }
 }
 
-// The last two axes of the output at once, in registers, where both have
-// kOutputs.
+// The last two axes of the output at once, in registers, where both have kOutputs.
 template <int kOutputs, class D>
-HWY_NOINLINE void TransformPlanes(D d, int64_t planes, const float *HWY_RESTRICT from, int64_t from_unit, float bias,
-                                  float *HWY_RESTRICT to, int64_t to_row) {
+HWY_NOINLINE void TransformPlanes(D d, int64_t planes, const float* HWY_RESTRICT from, int64_t from_unit, float bias,
+                                  float* HWY_RESTRICT to, int64_t to_row) {
   constexpr int kPoints = kOutputs + 2;
   using V = hn::Vec<D>;
   const V b = hn::Set(d, bias);
@@ -318,13 +310,13 @@ HWY_NOINLINE void TransformPlanes(D d, int64_t planes, const float *HWY_RESTRICT
 }
 
 // See WinogradOutputFn.
-inline void TransformOutput(const WinogradOutputArgs &args) {
+inline void TransformOutput(const WinogradOutputArgs& args) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const WinogradTile &tile = *args.tile;
+  const WinogradTile& tile = *args.tile;
   const bool together = tile.outputs[1] == tile.outputs[2] && (tile.outputs[2] == 2 || tile.outputs[2] == 4);
   for (int64_t t = 0; t < args.tiles; t += lanes) {
-    const float *from = args.x + t;
+    const float* from = args.x + t;
     int64_t from_unit = args.point_stride;
     std::array<int64_t, 3> extent = {tile.points(0), tile.points(1), tile.points(2)};
     for (size_t axis = 0; axis < (together ? 1 : 2); ++axis) {
@@ -336,13 +328,13 @@ inline void TransformOutput(const WinogradOutputArgs &args) {
                                    inner * from_unit,
                                    inner * lanes};
       // Lines shrink, so an array may not be transformed into itself.
-      float *to = args.scratch + (axis == 0 ? 0 : tile.outputs[0] * extent[1] * extent[2] * lanes);
+      float* to = args.scratch + (axis == 0 ? 0 : tile.outputs[0] * extent[1] * extent[2] * lanes);
       TransformAxis(d, tile.outputs[axis], lines, from, to);
       from = to;
       from_unit = lanes;
       extent[axis] = tile.outputs[axis];
     }
-    float *y = args.y + t * tile.outputs[2];
+    float* y = args.y + t * tile.outputs[2];
     if (together) {
       const auto transform = tile.outputs[2] == 2 ? &TransformPlanes<2, decltype(d)> : &TransformPlanes<4, decltype(d)>;
       transform(d, extent[0], from, from_unit, args.bias, y, args.row);

@@ -22,7 +22,8 @@ namespace lacuna {
 
 // M and K are the rows and columns of the weights.
 struct GemmShape {
-  int64_t n = 0;  // the most columns of x that a Run may bring
+  int64_t n = 0;                       // the most columns of x that a Run may bring
+  SumOrder sums = SumOrder::kFastest;  // kUniform: a column of y depends, to the bit, on its column of x alone
 };
 
 struct GemmArgs {
@@ -87,8 +88,8 @@ class Gemm {
     }
     LACUNA_RETURN_IF_ERROR(epilogue.Validate(choice.weights->shape.rows));
     geometry.channels_per_group = choice.weights->shape.columns;
-    LACUNA_ASSIGN_OR_RETURN(
-        plan, PanelPlan::Make(kernels, choice.weights, geometry, epilogue, policy.input_tile_bytes, policy.cost));
+    LACUNA_ASSIGN_OR_RETURN(plan, PanelPlan::Make(kernels, choice.weights, geometry, epilogue, policy.input_tile_bytes,
+                                                  policy.cost, shape.sums));
     return Gemm(shape.n, std::move(choice), std::move(plan));
   }
 

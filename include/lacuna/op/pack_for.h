@@ -155,6 +155,7 @@ class Forms {
   }
 
   size_t count() const { return count_; }
+  bool has_winograd() const { return winograd_.has_value(); }
   const char* name(size_t i) const { return form_[i].name; }
   double predicted(size_t i) const { return form_[i].predicted; }
 
@@ -263,6 +264,7 @@ class Forms {
     LACUNA_ASSIGN_OR_RETURN(cost, PredictPatternCost(weights_, layer_->kernel()));
     Form form{.name = "pattern", .is_pattern = true};
     form.predicted = cost * PatternWaste(kernels_, *layer_) + GroupsCost(kernels_, *layer_, shape.groups, merged);
+    // What input tiles add is predicted where there is a Winograd form to compare with: about the same for all others.
     if constexpr (P::kWinograd) {
       if (winograd_) {
         const int64_t groups = shape.groups / merged;
@@ -332,6 +334,7 @@ Result<PackedChoice> PackFor(const KernelTable& kernels, const Weights& weights,
   key.scheme = policy.scheme.empty() ? std::string_view(BlobKindName(BlobAccess::Kind<Weights>())) : policy.scheme;
   key.density =
       static_cast<double>(weights.nnz()) / (static_cast<double>(shape.rows) * static_cast<double>(shape.columns));
+  if (forms.has_winograd()) key.winograd_error = policy.winograd_error;
   key.target = hwy::TargetName(kernels.target);
 
   std::array<Candidate, Explanation::kMaxOptions> candidates{};

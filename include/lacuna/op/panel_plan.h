@@ -32,13 +32,17 @@
 
 namespace lacuna {
 
+// Whether the last few positions of a row may be summed in another order than the others. If not, a result depends, to
+// the bit, on its own inputs alone, not on how many positions there are.
+enum class SumOrder : uint8_t { kFastest, kUniform };
+
 class PanelPlan {
  public:
   PanelPlan() = default;  // to be assigned to
   // `weights` must have been packed for one of the tiles of `kernels`. The bias is copied.
   static Result<PanelPlan> Make(const KernelTable& kernels, Shared<PackedWeights<float>> weights,
                                 const LayerGeometry& geometry, const Epilogue& epilogue, size_t input_tile_bytes,
-                                const CostFactors& cost = {});
+                                const CostFactors& cost = {}, SumOrder sums = SumOrder::kFastest);
 
   // Bytes of workspace for `threads` slots; any alignment will do.
   size_t WorkspaceBytes(size_t threads) const { return WorkspaceFor(threads, SliceBytes()); }
@@ -132,7 +136,7 @@ class PanelPlan {
     return is_pattern() ? blocks_.Cut(tile, outputs, rows_touch, sub_tiles, spans)
                         : cutting_.Cut(tile, outputs, rows_touch, sub_tiles, spans);
   }
-  Status ChooseTile(const LayerGeometry& geometry, size_t input_tile_bytes, const CostFactors& cost);
+  Status ChooseTile(const LayerGeometry& geometry, size_t input_tile_bytes, const CostFactors& cost, SumOrder sums);
   std::array<int64_t, 3> OriginOf(const InputTile& tile, int64_t index) const {
     const int64_t w = index % tile.axis[2].tiles(), rest = index / tile.axis[2].tiles();
     return {rest / tile.axis[1].tiles() * tile.axis[0].tile, rest % tile.axis[1].tiles() * tile.axis[1].tile,
@@ -156,7 +160,7 @@ class PanelPlan {
 
 inline Result<PanelPlan> PanelPlan::Make(const KernelTable& kernels, Shared<PackedWeights<float>> weights,
                                          const LayerGeometry& geometry, const Epilogue& epilogue,
-                                         size_t input_tile_bytes, const CostFactors& cost) {
+                                         size_t input_tile_bytes, const CostFactors& cost, SumOrder sums) {
   PanelPlan plan;
   plan.kernels_ = &kernels;
   plan.weights_ = weights;
@@ -171,7 +175,7 @@ inline Result<PanelPlan> PanelPlan::Make(const KernelTable& kernels, Shared<Pack
         plan.is_pattern() ? "the pattern kernel, panels" : "panels", weights->tile.rows, weights->tile.masks.size(),
         hwy::TargetName(kernels.target));
   }
-  LACUNA_RETURN_IF_ERROR(plan.ChooseTile(geometry, input_tile_bytes, cost));
+  LACUNA_RETURN_IF_ERROR(plan.ChooseTile(geometry, input_tile_bytes, cost, sums));
   LACUNA_RETURN_IF_ERROR(plan.MakeLine(geometry, input_tile_bytes));
 
   const PackedWeights<float>& packed = *weights;
@@ -211,7 +215,8 @@ inline Status PanelPlan::MakeLine(const LayerGeometry& geometry, size_t input_ti
   return Status();
 }
 
-inline Status PanelPlan::ChooseTile(const LayerGeometry& geometry, size_t input_tile_bytes, const CostFactors& cost) {
+inline Status PanelPlan::ChooseTile(const LayerGeometry& geometry, size_t input_tile_bytes, const CostFactors& cost,
+                                    SumOrder sums) {
   const double weights_per_group =
       static_cast<double>(weights_->weight.size()) / static_cast<double>(weights_->shape.groups);
   const auto choose = [&](const auto& cutting, const std::array<TileAxis, 3>& axis) {
@@ -224,7 +229,7 @@ inline Status PanelPlan::ChooseTile(const LayerGeometry& geometry, size_t input_
          .cost = cost});
   };
   if (!is_pattern()) {
-    cutting_ = {kernels_->lanes, kernel_->Widths(), kernel_->few != nullptr};
+    cutting_ = {kernels_->lanes, kernel_->Widths(), kernel_->few != nullptr && sums == SumOrder::kFastest};
     LACUNA_ASSIGN_OR_RETURN(tile, choose(cutting_, geometry.axis));
     tile_ = tile;
     slack_ = static_cast<size_t>(kernel_->tile.vectors) * kernels_->lanes + static_cast<size_t>(tile.axis[2].shared);

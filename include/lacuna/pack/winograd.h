@@ -232,7 +232,8 @@ Result<WinogradWeights<T>> PackWinograd(const KernelMatrix<T>& kernels, const st
 inline WinogradBudget DenseWinogradBudget(const MatrixShape& shape, size_t lanes, const CostFactors& cost = {}) {
   static constexpr std::array<int, 1> kVector = {1};
   return {.cutting = {lanes, kVector},
-          .weights_per_group = static_cast<double>(shape.rows_per_group()) * static_cast<double>(shape.columns),
+          .weights_per_group =
+              kProductWeightCost * static_cast<double>(shape.rows_per_group()) * static_cast<double>(shape.columns),
           .channels_per_group = shape.columns,
           .rows_per_group = shape.rows_per_group(),
           .cost = cost};

@@ -1,6 +1,6 @@
 // LayerKey and Choices: which candidate won on which layer, kept from run to run in a small text.
 //
-//   lacuna choices 1                     version of this format
+//   lacuna choices 2                     version of this format
 //   library 0.1.0                        LACUNA_VERSION
 //   cpu AMD EPYC 9R14                    CpuName() of policy/machine.h, say
 //   target AVX3_ZEN4                     Highway's name of the SIMD target
@@ -40,13 +40,14 @@ struct LayerKey {
   int64_t in_channels = 0, out_channels = 0, groups = 1;
   std::array<int64_t, 3> input{1, 1, 1}, kernel{1, 1, 1}, stride{1, 1, 1}, dilation{1, 1, 1};
   std::array<int64_t, 3> pad_begin{}, pad_end{};
-  std::string_view scheme{};  // or format; its first kSchemeBytes count
-  double density = 1.0;       // stored weights / all weights
+  std::string_view scheme{};    // or format; its first kSchemeBytes count
+  double density = 1.0;         // stored weights / all weights
+  double winograd_error = 0.0;  // what Winograd forms may have; 0 where there are none
   int64_t threads = 1;
   std::string_view target{};  // SIMD target; empty: whatever Choices are asked
 
   static constexpr size_t kSchemeBytes = 40;
-  static constexpr size_t kTextBytes = 704;  // 25 numbers of up to 20 digits, the scheme and the names
+  static constexpr size_t kTextBytes = 736;  // 26 numbers of up to 20 digits, the scheme and the names
   using KeyText = std::array<char, kTextBytes>;
 
   // All but scheme and density.
@@ -86,8 +87,8 @@ struct LayerKey {
   }
 
   // One line, zero-terminated: "batch=1 in=64 out=128 groups=1 input=1x56x56 kernel=1x3x3 stride=1x1x1 dilation=1x1x1
-  // pad=0x1x1+0x1x1 scheme=bcr_col rate=2^(12/4) threads=1". Layers with equal texts share a choice. Characters of the
-  // scheme that are blanks or not printable ASCII become '_'.
+  // pad=0x1x1+0x1x1 scheme=bcr_col rate=2^(12/4) threads=1", and " winograd=0.0001" if there may be. Layers with equal
+  // texts share a choice. Characters of the scheme that are blanks or not printable ASCII become '_'.
   KeyText Text() const;
 };
 
@@ -117,6 +118,7 @@ inline LayerKey::KeyText LayerKey::Text() const {
   for (const char c : scheme.substr(0, kSchemeBytes)) text[used++] = c > ' ' && c <= '~' ? c : '_';
   put_one(" rate=2^(", DensityStep());
   put_one("/4) threads=", threads);
+  if (winograd_error > 0) std::snprintf(text.data() + used, text.size() - used, " winograd=%g", winograd_error);
   return text;
 }
 
@@ -136,7 +138,7 @@ struct SavedChoice {
 // wrong choice costs time, not correctness.
 class Choices {
  public:
-  static constexpr int kVersion = 1;
+  static constexpr int kVersion = 2;
   static constexpr size_t kMostChoices = size_t{1} << 14;
   static constexpr size_t kMostBytes = size_t{1} << 24;  // of a text
   static constexpr size_t kFieldBytes = 96;              // of the names of CPU and target

@@ -68,6 +68,25 @@ inline constexpr int64_t kFewPositions = 3;
 // Not fitted: a row of 18 positions would take 32, and lose more to copying and L2 than alignment gains.
 inline constexpr double kMostAlignmentGaps = 1.0 / 3.0;
 
+// Rows that a thread takes at a time from a matrix-vector product. With 64, beginning and ending them costs 2 to 8 %
+// more (Zen 4, 1024 x 1024 at 8x to 16x), with 256 nothing less; 128 divide 1024 rows among 8 threads. At most 256.
+inline constexpr size_t kGemvBlockRows = 128;
+
+// What matrix-vector kernels take for 16 packed weights from L2, in units of what those of 8 rows with shared columns
+// take (0.8 ns on Zen 4, 1024 x 1024 weights at 8x and dense).
+inline constexpr double kGemvShared4Cost = 1.4;
+inline constexpr double kGemvShared8Cost = 1.0;
+inline constexpr double kGemvShared16Cost = 0.9;
+inline constexpr double kGemvFilledCost = 0.95;
+inline constexpr double kGemvMaskedCost = 1.75;
+inline constexpr double kGemvScatteredCost = 4.4;
+// And for 64 packed bytes that come from farther away: a compromise, as it is not known where weights will be. At
+// `unstructured-4x` it prefers the form that is 10 % slower from L2, and twice as fast from memory.
+inline constexpr double kGemvLineCost = 0.5;
+
+// Hidden units of a recurrent cell whose gates a thread computes at a time: about a microsecond of work. Not fitted.
+inline constexpr int64_t kGateUnits = 1024;
+
 // Bounds the steps of a policy that compares rows with rows: additions of 32-bit counters, some seconds of one core.
 inline constexpr int64_t kMaxReorderSteps = int64_t{1} << 32;
 
@@ -85,6 +104,10 @@ inline constexpr int kDepthwiseColumns = kRegisters >= 32 ? 14 : 7;
 // a stream in reads that are a pixel apart. With 2 MiB and more that is worth 7 to 30 % where they come from memory,
 // and costs 3 to 5 % where they come from L3 (MobileNet-V2's first depthwise layers, Zen 4).
 inline constexpr double kFetchAheadBytes = 512 * 1024;
+
+// Rows that one call of a library's dense product has at most: as many as a plan multiplies without a look at how work
+// is cut among threads, for a library may add in another order when it is given other rows. Not fitted.
+inline constexpr int kProductRows = 32;
 
 // Selection by measurement: seconds for a layer, so that candidates of 10 ms still get several turns; candidates are
 // tried that are predicted to take this many times the best at most, in so many turns of so many runs. One this many
@@ -122,13 +145,18 @@ inline constexpr double kWinogradPointCost2 = 0.84;
 inline constexpr double kWinogradPointCost6 = 1.3;
 inline constexpr double kWinogradStreamCost = 0.14;
 inline constexpr double kWinogradMemoryCost = 1.15;
+// A dense weight of a product by a library, per vector of tiles. libxsmm's products of 8 VGG-16 and 12 C3D layers take
+// 1.2 times as long as the panel kernel's, whose tiles load a column for every 8 weights at best (winograd_bench).
+inline constexpr double kProductWeightCost = 1.5;
 inline constexpr double kLastLevelBytes = 16.0 * 1024 * 1024;
 // Reading a weight for the first time in a run: where a layer's weights fit the last-level cache, and where they do
 // not. Of direct and Winograd forms.
 inline constexpr double kCachedWeightCost = 0.5;
 inline constexpr double kColdWeightCost = 0.9;
-// What reading takes on the machine that those were estimated on, in multiply-adds of a vector: a vector from L2, a
-// weight from the last-level cache and from memory; and how far another machine's may be from that (CostFactors).
+// What reading takes on the machine that those were fitted on, in multiply-adds of a vector: a vector from L2, a weight
+// from the last-level cache and from memory. MeasureMachine says 3.69e9 multiply-adds, 118 and 100 GB/s there; memory
+// is taken for 12 GB/s, as buffers that fit a shared L3 cannot tell. And how far another machine's may be from that
+// (CostFactors).
 inline constexpr double kReferenceL2Cost = 2.0;
 inline constexpr double kReferenceL3Cost = 0.15;
 inline constexpr double kReferenceMemoryCost = 1.2;

@@ -1,4 +1,4 @@
-// What selection knows of the machine: its name, how fast it multiplies and reads, and the time that work takes on it.
+// What selection knows of the machine: its name, and how fast it multiplies and reads.
 
 #ifndef LACUNA_POLICY_MACHINE_H_
 #define LACUNA_POLICY_MACHINE_H_
@@ -85,26 +85,6 @@ struct MachineFacts {
     LACUNA_RETURN_IF_ERROR(positive("l3_bandwidth", l3_bandwidth));
     LACUNA_RETURN_IF_ERROR(positive("memory_bandwidth", memory_bandwidth));
     return caches.Validate();
-  }
-};
-
-// One phase of a candidate on one core. Phases that follow each other (transform, multiply, store) are Works of their
-// own, whose seconds add up.
-struct Work {
-  double multiply_adds = 0.0;      // of vectors, what else keeps the units busy converted to them
-  double streamed_bytes = 0.0;     // read and written, every time counted
-  double working_set_bytes = 0.0;  // distinct bytes of those: what decides the cache they stream from
-};
-
-// seconds = max(multiply_adds / peak, streamed_bytes / bandwidth of the working set): the roofline model (Williams et
-// al., CACM 2009), which takes multiplying and reading to overlap. Predictions of all candidates of a layer, from the
-// same facts, compare.
-struct CostModel {
-  MachineFacts facts;
-
-  double Seconds(const Work& work) const {
-    return std::max(work.multiply_adds / facts.multiply_adds_per_second,
-                    work.streamed_bytes / facts.Bandwidth(work.working_set_bytes));
   }
 };
 

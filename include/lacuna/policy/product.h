@@ -74,10 +74,6 @@ class DenseProduct {
   std::array<Name, std::size(kWinogradTiles)> winograd_name_{};
 };
 
-// Rows that one product has at most: as many as a plan multiplies without a look at how work is cut among threads, for
-// a library may add in another order when it is given other rows. Not fitted.
-inline constexpr int kProductRows = 32;
-
 }  // namespace lacuna
 
 #endif  // LACUNA_POLICY_PRODUCT_H_

@@ -48,7 +48,7 @@ class FunctionRef<R(Args...)> {
 // A way to compute a layer.
 struct Candidate {
   const char* name;  // unlike that of the others, and the same in every run
-  double predicted;  // cost in a unit that the candidates of a layer share, e.g. CostModel::Seconds; lower is better
+  double predicted;  // cost in a unit that the candidates of a layer share; lower is better
   // Runs the candidate on the layer at hand, at least once and at most as long as the seconds it is given last, and
   // returns the median seconds of a run, or why it cannot. Called several times; what it needs to prepare the first
   // time is not part of what it returns. Null if the candidate cannot be measured.

@@ -1,0 +1,453 @@
+// Matrix-vector kernels: output rows across lanes, weights read as vectors and once. Compiled once per SIMD target.
+
+#include "lacuna/kernel/target-inl.h"
+#include "lacuna/kernel/vector_table.h"
+#include "lacuna/pack/gemv.h"
+#include "lacuna/policy/defaults.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#if defined(LACUNA_KERNEL_GEMV_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LACUNA_KERNEL_GEMV_INL_H_
+#undef LACUNA_KERNEL_GEMV_INL_H_
+#else
+#define LACUNA_KERNEL_GEMV_INL_H_
+#endif
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lacuna {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Where the inputs of four columns are. Read as one word: four loads of 16 bits take a tenth longer on Zen 4.
+struct FourColumns {
+  size_t at[4];
+};
+template <int kWidth>
+HWY_INLINE FourColumns LoadFourColumns(const uint16_t* HWY_RESTRICT index) {
+  uint64_t word;
+  std::memcpy(&word, index, sizeof(word));
+  FourColumns columns;
+  HWY_UNROLL(4)
+  for (int j = 0; j < 4; ++j) {
+    const int shift = std::endian::native == std::endian::little ? 16 * j : 48 - 16 * j;
+    columns.at[j] = static_cast<size_t>(word >> shift & 0xffff) * kWidth;
+  }
+  return columns;
+}
+
+// The inputs at `at[0]` to `at[kColumns - 1]`, each in an equal part of the vector.
+template <int kColumns, class D>
+HWY_INLINE hn::Vec<D> SetColumns(D d, const float* HWY_RESTRICT x, const size_t* at) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (kColumns > 1) {
+    const hn::Half<D> half;
+    return hn::Combine(d, SetColumns<kColumns / 2>(half, x, at + kColumns / 2), SetColumns<kColumns / 2>(half, x, at));
+  }
+#endif
+  return hn::Set(d, x[at[0]]);
+}
+
+// Adds the kRows rows that the vector holds once or several times to to[0], ...
+template <int kRows, class D, class V = hn::Vec<D>>
+HWY_INLINE void AddRows(D d, V sum, float* HWY_RESTRICT to) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (hn::MaxLanes(d) > kRows) {
+    const hn::Half<D> half;
+    return AddRows<kRows>(half, hn::Add(hn::LowerHalf(half, sum), hn::UpperHalf(half, sum)), to);
+  }
+#endif
+  hn::StoreU(hn::Add(hn::LoadU(d, to), sum), d, to);
+}
+
+// acc + weight * in where bit r of `stored` says that row r's weight is; `vector` counts from row 0.
+template <bool kFilled, class D, class V = hn::Vec<D>>
+HWY_INLINE V MulAddStored(D d, V weight, V in, V acc, const uint8_t* stored, int vector) {
+  const V sum = hn::MulAdd(weight, in, acc);
+  if constexpr (!kFilled) {
+    return sum;
+  } else {
+    const size_t first = static_cast<size_t>(vector) * hn::MaxLanes(d);
+    if constexpr (hn::MaxLanes(d) >= 8) {
+      return hn::IfThenElse(hn::LoadMaskBits(d, stored + first / 8), sum, acc);
+    } else {
+      const auto bits = static_cast<uint8_t>(stored[first / 8] >> first % 8);
+      return hn::IfThenElse(hn::LoadMaskBits(d, &bits), sum, acc);
+    }
+  }
+}
+
+// How rows and columns of kShared and kFilled lie in vectors.
+template <int kRows, int kWidth>
+struct SharedTile {
+  static constexpr int kLanes = static_cast<int>(hn::MaxLanes(hn::ScalableTag<float>()));
+  static constexpr int kColumns = std::max(1, kLanes / kRows);  // of a vector
+  static constexpr int kVectors = std::max(1, kRows / kLanes);  // of a column
+  static constexpr int kGroups = 4 / kColumns;                  // of a step, each kColumns columns
+  static constexpr int kMaskBytes = kRows * kColumns / 8;       // of a group
+  // Sums in turn, to hide the latency of the multiply-add.
+  static constexpr int kSums = std::max(1, 4 / (kVectors * kWidth));
+  static constexpr int kSteps = std::max(1, kSums / kGroups);  // before the first sum's turn comes again
+  // Sums, a column's weights and an input fit into registers. One column of X is always there.
+  static constexpr bool kFits = kWidth == 1 || kWidth * kSums * kVectors + kVectors + 1 <= Target::kRegisters;
+};
+
+template <int kRows, int kWidth, bool kFilled, int kFirst, class D, class Tile = SharedTile<kRows, kWidth>,
+          class V = hn::Vec<D>>
+HWY_INLINE void AccumulateStep(D d, const float* HWY_RESTRICT x, const uint16_t* HWY_RESTRICT index,
+                               const uint8_t* HWY_RESTRICT mask, const float* HWY_RESTRICT weight,
+                               V (&acc)[kWidth][Tile::kSums][Tile::kVectors]) {
+  const FourColumns columns = LoadFourColumns<kWidth>(index);
+  HWY_UNROLL(4)
+  for (int g = 0; g < Tile::kGroups; ++g) {
+    constexpr int kSums = Tile::kSums;
+    V w[Tile::kVectors];
+    HWY_UNROLL(16)
+    for (int v = 0; v < Tile::kVectors; ++v) {
+      w[v] = hn::LoadU(d, weight + g * Tile::kColumns * kRows + v * Tile::kLanes);
+    }
+    HWY_UNROLL(16)
+    for (int j = 0; j < kWidth; ++j) {
+      const V in = SetColumns<Tile::kColumns>(d, x + j, columns.at + g * Tile::kColumns);
+      HWY_UNROLL(16)
+      for (int v = 0; v < Tile::kVectors; ++v) {
+        V& sum = acc[j][(kFirst + g) % kSums][v];
+        sum = MulAddStored<kFilled>(d, w[v], in, sum, mask + g * Tile::kMaskBytes, v);
+      }
+    }
+  }
+}
+
+// See GemvArgs; layouts kShared and kFilled.
+template <int kRows, int kWidth, bool kFilled>
+HWY_NOINLINE void RunGemvShared(const GemvArgs& args) {
+  const hn::ScalableTag<float> d;
+  using V = hn::Vec<decltype(d)>;
+  using Tile = SharedTile<kRows, kWidth>;
+  constexpr int kSums = Tile::kSums;
+  const uint16_t* HWY_RESTRICT index = args.index;
+  const uint8_t* HWY_RESTRICT mask = args.mask;
+  const float* HWY_RESTRICT weight = args.weight;
+  constexpr size_t kMasks = kFilled ? 4 * kRows / 8 : 0;  // bytes of a step
+  const auto advance = [&](size_t steps) HWY_ATTR {
+    index += 4 * steps;
+    mask += kMasks * steps;
+    weight += 4 * kRows * steps;
+  };
+  for (size_t panel = 0; panel < args.panels; ++panel) {
+    V acc[kWidth][kSums][Tile::kVectors];
+    HWY_UNROLL(16)
+    for (int j = 0; j < kWidth; ++j) {
+      HWY_UNROLL(4)
+      for (int s = 0; s < kSums; ++s) {
+        HWY_UNROLL(16)
+        for (int v = 0; v < Tile::kVectors; ++v) acc[j][s][v] = hn::Zero(d);
+      }
+    }
+    uint32_t left = args.steps[panel];
+    if constexpr (Tile::kSteps > 1) {
+      for (; left >= Tile::kSteps; left -= Tile::kSteps, advance(Tile::kSteps)) {
+        AccumulateStep<kRows, kWidth, kFilled, 0>(d, args.x, index, mask, weight, acc);
+        AccumulateStep<kRows, kWidth, kFilled, Tile::kGroups>(d, args.x, index + 4, mask + kMasks, weight + 4 * kRows,
+                                                              acc);
+        if constexpr (Tile::kSteps == 4) {
+          AccumulateStep<kRows, kWidth, kFilled, 2>(d, args.x, index + 8, mask + 2 * kMasks, weight + 8 * kRows, acc);
+          AccumulateStep<kRows, kWidth, kFilled, 3>(d, args.x, index + 12, mask + 3 * kMasks, weight + 12 * kRows, acc);
+        }
+      }
+    }
+    for (; left > 0; --left, advance(1)) AccumulateStep<kRows, kWidth, kFilled, 0>(d, args.x, index, mask, weight, acc);
+    HWY_UNROLL(16)
+    for (int j = 0; j < kWidth; ++j) {
+      HWY_UNROLL(16)
+      for (int v = 0; v < Tile::kVectors; ++v) {
+        V sum = acc[j][0][v];
+        HWY_UNROLL(4)
+        for (int s = 1; s < kSums; ++s) sum = hn::Add(sum, acc[j][s][v]);
+        AddRows<kRows>(d, sum,
+                       args.sum + static_cast<size_t>(j) * args.sum_stride + panel * kRows +
+                           static_cast<size_t>(v * Tile::kLanes));
+      }
+    }
+  }
+}
+
+#if HWY_TARGET != HWY_SCALAR
+// Bytes [32][m]: what moves the sums of the rows of mask m, ascending in lanes 0 to 3, to the lanes of their rows, and
+// zeros to the others (hn::TableLookupBytesOr0).
+inline constexpr auto kSpreadRows = [] {
+  std::array<std::array<uint8_t, 32>, 256> table{};
+  for (unsigned mask = 0; mask < 256; ++mask) {
+    for (unsigned r = 0; r < 8; ++r) {
+      const auto place = static_cast<unsigned>(std::popcount(mask & ((1u << r) - 1u)));
+      for (unsigned byte = 0; byte < 4; ++byte) {
+        const bool kept = (mask >> r & 1u) != 0 && place < 4;
+        table[mask][4 * r + byte] = static_cast<uint8_t>(kept ? 4 * place + byte : 0x80);
+      }
+    }
+  }
+  return table;
+}();
+
+// The sums of a step's four rows in every 128 bits of the result. `w` are its weights.
+template <class D, int kVectors, class V = hn::Vec<D>>
+HWY_INLINE V SumFourColumns(D d, const float* HWY_RESTRICT x, const size_t* at, const V (&w)[kVectors]) {
+  if constexpr (kVectors == 2) {
+    const V sum = hn::MulAdd(w[1], SetColumns<2>(d, x, at + 2), hn::Mul(w[0], SetColumns<2>(d, x, at)));
+    return hn::Add(sum, hn::ConcatLowerUpper(d, sum, sum));
+  } else {
+    const V even = hn::MulAdd(w[2], hn::Set(d, x[at[2]]), hn::Mul(w[0], hn::Set(d, x[at[0]])));
+    const V odd = hn::MulAdd(w[3], hn::Set(d, x[at[3]]), hn::Mul(w[1], hn::Set(d, x[at[1]])));
+    return hn::Add(even, odd);
+  }
+}
+
+// See GemvArgs; layout kMasked. A step's columns are summed before its rows are spread, so that a weight costs no more
+// than where all rows are kept, and lanes of rows that are not kept never meet an input.
+template <int kWidth>
+HWY_NOINLINE void RunGemvMasked(const GemvArgs& args) {
+  const hn::CappedTag<float, 8> d;
+  const hn::Repartition<uint8_t, decltype(d)> d8;
+  using V = hn::Vec<decltype(d)>;
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(d));
+  constexpr int kVectors = 8 / kLanes;   // of a panel's sums
+  constexpr int kWeights = 16 / kLanes;  // vectors of a step's weights
+  const uint16_t* HWY_RESTRICT index = args.index;
+  const uint8_t* HWY_RESTRICT mask = args.mask;
+  const float* HWY_RESTRICT weight = args.weight;
+  for (size_t panel = 0; panel < args.panels; ++panel) {
+    V acc[kWidth][kVectors];
+    HWY_UNROLL(16)
+    for (int j = 0; j < kWidth; ++j) {
+      HWY_UNROLL(2)
+      for (int v = 0; v < kVectors; ++v) acc[j][v] = hn::Zero(d);
+    }
+    for (uint32_t left = args.steps[panel]; left > 0; --left, index += 4, weight += 16) {
+      const FourColumns columns = LoadFourColumns<kWidth>(index);
+      const uint8_t* spread = kSpreadRows[*mask++].data();
+      V w[kWeights];
+      HWY_UNROLL(4)
+      for (int i = 0; i < kWeights; ++i) w[i] = hn::LoadU(d, weight + i * kLanes);
+      HWY_UNROLL(16)
+      for (int j = 0; j < kWidth; ++j) {
+        const auto sum = hn::BitCast(d8, SumFourColumns(d, args.x + j, columns.at, w));
+        HWY_UNROLL(2)
+        for (int v = 0; v < kVectors; ++v) {
+          const auto rows = hn::TableLookupBytesOr0(sum, hn::LoadU(d8, spread + 16 * v));
+          acc[j][v] = hn::Add(acc[j][v], hn::BitCast(d, rows));
+        }
+      }
+    }
+    HWY_UNROLL(16)
+    for (int j = 0; j < kWidth; ++j) {
+      HWY_UNROLL(2)
+      for (int v = 0; v < kVectors; ++v) {
+        AddRows<8>(d, acc[j][v],
+                   args.sum + static_cast<size_t>(j) * args.sum_stride + panel * 8 + static_cast<size_t>(v * kLanes));
+      }
+    }
+  }
+}
+#endif  // HWY_SCALAR
+
+// Sums of the 8 rows of a panel in packed order, to where they belong.
+HWY_INLINE void AddScattered(const float* HWY_RESTRICT from, const uint8_t* HWY_RESTRICT row, float* HWY_RESTRICT to) {
+  for (size_t r = 0; r < 8; ++r) to[row[r]] += from[r];
+}
+
+// The inputs of a vector of rows, each with a column of its own. Four at a time through an array that the compiler
+// keeps in registers: gather instructions take 1.6 times as long on Zen 4, more where they are slowed down for safety.
+template <class D>
+HWY_INLINE hn::Vec<D> GatherRows(D d, const float* HWY_RESTRICT x, const uint16_t* HWY_RESTRICT index) {
+  if constexpr (hn::MaxLanes(d) == 4) {
+    const FourColumns columns = LoadFourColumns<1>(index);
+    alignas(16) const float in[4] = {x[columns.at[0]], x[columns.at[1]], x[columns.at[2]], x[columns.at[3]]};
+    return hn::Load(d, in);
+  } else {
+    return hn::Set(d, x[*index]);
+  }
+}
+
+// See GemvArgs; layout kScattered, one column of X.
+inline HWY_NOINLINE void RunGemvScattered(const GemvArgs& args) {
+  const hn::CappedTag<float, 4> d;
+  using V = hn::Vec<decltype(d)>;
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(d));
+  constexpr int kVectors = 8 / kLanes;
+  const uint16_t* HWY_RESTRICT index = args.index;
+  const float* HWY_RESTRICT weight = args.weight;
+  for (size_t panel = 0; panel < args.panels; ++panel) {
+    V even[kVectors], odd[kVectors];
+    HWY_UNROLL(8)
+    for (int v = 0; v < kVectors; ++v) even[v] = odd[v] = hn::Zero(d);
+    const auto add = [&](int v, size_t at, V acc) HWY_ATTR {
+      at += static_cast<size_t>(v * kLanes);
+      return hn::MulAdd(hn::LoadU(d, weight + at), GatherRows(d, args.x, index + at), acc);
+    };
+    uint32_t left = args.steps[panel];
+    for (; left >= 2; left -= 2, index += 16, weight += 16) {
+      HWY_UNROLL(8)
+      for (int v = 0; v < kVectors; ++v) even[v] = add(v, 0, even[v]);
+      HWY_UNROLL(8)
+      for (int v = 0; v < kVectors; ++v) odd[v] = add(v, 8, odd[v]);
+    }
+    if (left != 0) {
+      HWY_UNROLL(8)
+      for (int v = 0; v < kVectors; ++v) even[v] = add(v, 0, even[v]);
+      index += 8;
+      weight += 8;
+    }
+    alignas(kAlignment) float sums[8];
+    HWY_UNROLL(8)
+    for (int v = 0; v < kVectors; ++v) hn::Store(hn::Add(even[v], odd[v]), d, sums + v * kLanes);
+    AddScattered(sums, args.row + panel * 8, args.sum);
+  }
+}
+
+// Vectors of the sums of 8 rows with kWidth columns of X across lanes.
+template <int kWidth>
+struct ScatteredTile {
+  static constexpr int kLanes = static_cast<int>(hn::MaxLanes(hn::CappedTag<float, kWidth>()));
+  static constexpr int kVectors = kWidth / kLanes;
+  static constexpr bool kFits = 8 * kVectors + 2 <= Target::kRegisters;
+};
+
+// The same for several columns of X, which are across lanes here: rows have no column of W in common, but the columns
+// of X do.
+template <int kWidth>
+HWY_NOINLINE void RunGemvScatteredColumns(const GemvArgs& args) {
+  const hn::CappedTag<float, kWidth> d;
+  using V = hn::Vec<decltype(d)>;
+  constexpr int kLanes = ScatteredTile<kWidth>::kLanes, kVectors = ScatteredTile<kWidth>::kVectors;
+  const uint16_t* HWY_RESTRICT index = args.index;
+  const float* HWY_RESTRICT weight = args.weight;
+  for (size_t panel = 0; panel < args.panels; ++panel) {
+    V acc[8][kVectors];
+    HWY_UNROLL(8)
+    for (int r = 0; r < 8; ++r) {
+      HWY_UNROLL(8)
+      for (int v = 0; v < kVectors; ++v) acc[r][v] = hn::Zero(d);
+    }
+    for (uint32_t left = args.steps[panel]; left > 0; --left, index += 8, weight += 8) {
+      HWY_UNROLL(8)
+      for (int r = 0; r < 8; ++r) {
+        const V w = hn::Set(d, weight[r]);
+        const float* HWY_RESTRICT in = args.x + size_t{index[r]} * kWidth;
+        HWY_UNROLL(8)
+        for (int v = 0; v < kVectors; ++v) acc[r][v] = hn::MulAdd(w, hn::LoadU(d, in + v * kLanes), acc[r][v]);
+      }
+    }
+    alignas(kAlignment) float sums[8 * kWidth], rows[8];
+    HWY_UNROLL(8)
+    for (int r = 0; r < 8; ++r) {
+      HWY_UNROLL(8)
+      for (int v = 0; v < kVectors; ++v) hn::StoreU(acc[r][v], d, sums + r * kWidth + v * kLanes);
+    }
+    for (size_t j = 0; j < kWidth; ++j) {
+      for (size_t r = 0; r < 8; ++r) rows[r] = sums[r * kWidth + j];
+      AddScattered(rows, args.row + panel * 8, args.sum + j * args.sum_stride);
+    }
+  }
+}
+
+// to[i * to_stride + j] = column[j][i] for i < rows, j < 4.
+HWY_INLINE void InterleaveFour(const std::array<const float*, 4>& column, int64_t rows, float* HWY_RESTRICT to,
+                               int64_t to_stride) {
+  int64_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::Full128<float> d;
+  for (; i + 4 <= rows; i += 4, to += 4 * to_stride) {
+    const auto column0 = hn::LoadU(d, column[0] + i), column1 = hn::LoadU(d, column[1] + i);
+    const auto column2 = hn::LoadU(d, column[2] + i), column3 = hn::LoadU(d, column[3] + i);
+    const auto low02 = hn::InterleaveLower(d, column0, column2), low13 = hn::InterleaveLower(d, column1, column3);
+    const auto high02 = hn::InterleaveUpper(d, column0, column2), high13 = hn::InterleaveUpper(d, column1, column3);
+    hn::StoreU(hn::InterleaveLower(d, low02, low13), d, to);
+    hn::StoreU(hn::InterleaveUpper(d, low02, low13), d, to + to_stride);
+    hn::StoreU(hn::InterleaveLower(d, high02, high13), d, to + 2 * to_stride);
+    hn::StoreU(hn::InterleaveUpper(d, high02, high13), d, to + 3 * to_stride);
+  }
+#endif
+  for (; i < rows; ++i, to += to_stride) {
+    for (size_t j = 0; j < 4; ++j) to[j] = column[j][i];
+  }
+}
+
+// See PackVectorsArgs.
+inline void PackVectors(const PackVectorsArgs& args) {
+  const auto bytes = [](int64_t count) { return static_cast<size_t>(count) * sizeof(float); };
+  std::memset(args.to + args.rows * args.width, 0, bytes(args.width));
+  const auto column = [&](int64_t j) { return args.x + std::min(j, args.columns - 1) * args.column_stride; };
+  if (args.width == 1 && args.row_stride == 1) {
+    std::memcpy(args.to, args.x, bytes(args.rows));
+  } else if (args.width >= 4 && args.row_stride == 1) {
+    for (int64_t j = 0; j < args.width; j += 4) {
+      InterleaveFour({column(j), column(j + 1), column(j + 2), column(j + 3)}, args.rows, args.to + j, args.width);
+    }
+  } else {
+    for (int64_t j = 0; j < args.width; ++j) {
+      const float* x = column(j);
+      for (int64_t i = 0; i < args.rows; ++i) args.to[i * args.width + j] = x[i * args.row_stride];
+    }
+  }
+}
+
+// Targets with few short vectors serve as fallbacks only, and compile for one and for four columns of X.
+template <int kWidth>
+inline constexpr bool kHasWidth = kWidth == 1 || kWidth == 4 || Target::kRegisters >= 32 || Target::kMaxLanes >= 8;
+
+template <int kRows, int kWidth, bool kFilled>
+constexpr GemvFn SharedKernel() {
+  if constexpr (kHasWidth<kWidth> && SharedTile<kRows, kWidth>::kFits) {
+    return &RunGemvShared<kRows, kWidth, kFilled>;
+  } else {
+    return nullptr;
+  }
+}
+template <int kWidth>
+constexpr GemvFn ScatteredKernel() {
+  if constexpr (kHasWidth<kWidth> && ScatteredTile<kWidth>::kFits) {
+    return &RunGemvScatteredColumns<kWidth>;
+  } else {
+    return nullptr;
+  }
+}
+
+// At most 8 columns of X at a time: more would leave no registers for the weights.
+template <int kRows, bool kFilled = false>
+inline constexpr std::array<GemvFn, kGemvWidths.size()> kSharedKernels = {
+    SharedKernel<kRows, 1, kFilled>(), SharedKernel<kRows, 2, kFilled>(), SharedKernel<kRows, 4, kFilled>(),
+    SharedKernel<kRows, 8, kFilled>(), nullptr};
+
+// A template, so that those who make no such plan compile none of them.
+template <class P>
+struct GemvKernels {
+  static constexpr auto kKernels = std::to_array<GemvKernel>({
+    {{GemvForm::kShared, 4}, "shared 4", kGemvShared4Cost, kSharedKernels<4>},
+        {{GemvForm::kShared, 8}, "shared 8", kGemvShared8Cost, kSharedKernels<8>},
+        {{GemvForm::kShared, 16}, "shared 16", kGemvShared16Cost, kSharedKernels<16>},
+        {{GemvForm::kFilled, 16}, "filled 16", kGemvFilledCost, kSharedKernels<16, true>},
+#if HWY_TARGET != HWY_SCALAR
+        {{GemvForm::kMasked, 8},
+         "masked 8",
+         kGemvMaskedCost,
+         {&RunGemvMasked<1>, kHasWidth<2> ? &RunGemvMasked<2> : nullptr, &RunGemvMasked<4>, nullptr, nullptr}},
+#endif
+        {{GemvForm::kScattered, 8},
+         "scattered 8",
+         kGemvScatteredCost,
+         {&RunGemvScattered, nullptr, ScatteredKernel<4>(), ScatteredKernel<8>(), ScatteredKernel<16>()}},
+  });
+};
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lacuna
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

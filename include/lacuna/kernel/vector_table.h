@@ -1,0 +1,99 @@
+// VectorKernels: the kernels of matrix-vector products and recurrent cells of one SIMD target, as plain function
+// pointers. Apart from KernelTable, so that only those who make such plans compile them.
+
+#ifndef LACUNA_KERNEL_VECTOR_TABLE_H_
+#define LACUNA_KERNEL_VECTOR_TABLE_H_
+
+#include "lacuna/core/recurrent.h"
+#include "lacuna/kernel/table.h"
+#include "lacuna/pack/gemv.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace lacuna {
+
+// Panels of one block and band of PackedGemv, times `width` columns of X: sum[j * sum_stride + r] += sum over the
+// columns c that row r of the block keeps of weight(r, c) * x[c * width + j]. Behind the inputs of the band's last
+// column, `width` zeros must follow. The sums of whole panels are read and written, whatever the matrix's last row.
+struct GemvArgs {
+  const float* x;
+  const uint16_t* index;
+  const uint8_t* mask;
+  const float* weight;
+  const uint32_t* steps;  // [panels]
+  size_t panels;
+  const uint8_t* row;  // of kScattered
+  float* sum;
+  size_t sum_stride;
+};
+using GemvFn = void (*)(const GemvArgs& args);
+
+inline constexpr std::array<int, 5> kGemvWidths = {1, 2, 4, 8, 16};
+
+struct GemvKernel {
+  GemvLayout layout;
+  const char* name;
+  double cost;                                 // of 16 packed weights, see defaults.h
+  std::array<GemvFn, kGemvWidths.size()> run;  // null for widths that the kernel does not have; it has 1
+
+  // Index into kGemvWidths of the narrowest width that takes `columns`, or of the widest there is.
+  size_t WidthFor(int64_t columns) const {
+    size_t best = 0;
+    for (size_t i = 0; i < run.size(); ++i) {
+      if (run[i] == nullptr) continue;
+      best = i;
+      if (kGemvWidths[i] >= columns) break;
+    }
+    return best;
+  }
+};
+
+// `columns` columns of X as GemvArgs has them: to[i * width + j] = x[i * row_stride + j * column_stride] for i < rows;
+// zeros for i == rows. Columns up to `width`, at least `columns`, repeat the last one.
+struct PackVectorsArgs {
+  const float* x;
+  int64_t row_stride, column_stride;
+  int64_t rows, columns, width;
+  float* to;
+};
+using PackVectorsFn = void (*)(const PackVectorsArgs& args);
+
+// The gates of `units` hidden units of one entry of the batch, all pointers at the first of them; see core/recurrent.h
+// for the formulas. Gate g of W x + Wb is `hidden` * g elements behind input[0]; likewise of R h + Rb and the
+// peepholes.
+struct GateArgs {
+  int64_t units;
+  int64_t hidden;
+  const float* input;
+  const float* recurrent;
+  const float* peephole;  // of an LSTM, or null
+  float* h;               // of step t - 1, becomes that of step t
+  float* c;               // of an LSTM, likewise
+  float* y;               // receives h of step t as well, or null
+  float* reset;           // GateKernels::gru_reset writes the argument of the second product there
+  GateFunction f, g, h_function;
+  float clip;
+  bool linear_before_reset, input_forget;
+};
+using GateFn = void (*)(const GateArgs& args);
+
+struct GateKernels {
+  GateFn rnn, gru_reset, gru, lstm;
+};
+
+struct VectorKernels {
+  int64_t target;  // Highway's bit
+  size_t lanes;    // floats of a vector
+  std::span<const GemvKernel> gemv;
+  PackVectorsFn pack_vectors;
+  StoreFn store;
+  GateKernels standard_gates;  // f is a sigmoid, g and h_function are tanh, whatever the arguments say; RNN: tanh
+  GateKernels gates;           // any functions; RNN: g
+};
+
+}  // namespace lacuna
+
+#endif  // LACUNA_KERNEL_VECTOR_TABLE_H_
