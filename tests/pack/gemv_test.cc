@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +22,8 @@ namespace lacuna::test {
 namespace {
 
 constexpr GemvLayout kLayouts[] = {{GemvForm::kShared, 4},  {GemvForm::kShared, 8}, {GemvForm::kShared, 16},
-                                   {GemvForm::kFilled, 16}, {GemvForm::kMasked, 8}, {GemvForm::kScattered, 8}};
+                                   {GemvForm::kFilled, 16}, {GemvForm::kMasked, 8}, {GemvForm::kScattered, 8},
+                                   {GemvForm::kCells, 8},   {GemvForm::kLookup, 16}};
 
 // Columns of zeros and of values alternate at random, so that blocks of rows share what they keep.
 CsrWeights<float> Sparse(const MatrixShape& shape, double density, int64_t shared_rows = 1) {
@@ -67,6 +69,14 @@ class Unpacked {
               }
               continue;
             }
+            if (layout.form == GemvForm::kCells) {
+              PutCells(block, first, band, packed.cells[step], weight);
+              continue;
+            }
+            if (layout.form == GemvForm::kLookup) {
+              PutLookup(block, first, band, mask, weight);
+              continue;
+            }
             for (size_t j = 0; j < 4; ++j) {
               for (size_t r = 0; r < layout.panel_rows(); ++r) {
                 bool kept = true;
@@ -88,15 +98,54 @@ class Unpacked {
   }
 
  private:
-  void Put(size_t block, size_t row_in_block, size_t band, uint16_t index, float weight, bool kept) {
+  // Index of what stands for no column.
+  size_t None(size_t band) const { return static_cast<size_t>(packed_.BandColumns(band)); }
+
+  void PutCells(size_t block, size_t first_row, size_t band, const GemvCells& cells, const float* weight) {
+    for (size_t cell = 0; cell < 4; ++cell) {
+      std::array<bool, 4> used{};
+      for (size_t r = 0; r < 8; ++r) {
+        const size_t lane = 4 * cell + r % 4;
+        if ((cells.rows[r / 4] >> lane & 1) == 0) continue;
+        const size_t row = cells.place[r / 4] >> 2 * lane & 3;
+        wrong_ += used[row];  // two rows with the same weights
+        used[row] = true;
+        for (size_t t = 0; t < 4; ++t) {
+          const uint8_t column = cells.column[4 * cell + (row + t) % 4];
+          const size_t index = column == GemvCells::kNone ? None(band) : size_t{cells.chunk[cell]} * 16 + column;
+          Put(block, first_row + r, band, index, weight[t * 16 + 4 * cell + row], true);
+        }
+      }
+      for (size_t row = 0; row < 4; ++row) {
+        for (size_t t = 0; t < 4; ++t) wrong_ += !used[row] && weight[t * 16 + 4 * cell + row] != 0.0f;
+      }
+    }
+  }
+
+  void PutLookup(size_t block, size_t first_row, size_t band, const uint8_t* columns, const float* weight) {
+    const uint8_t* place = packed_.row.data() + (block * packed_.bands() + band) * kGemvBlockRows;
+    const size_t part = first_row / kLookupRows * kLookupRows;
+    for (size_t r = 0; r < 16; ++r) {
+      const auto is_row = [&](uint8_t at) { return part + at == first_row + r; };
+      const uint8_t* found = std::find_if(place + part, place + part + kLookupRows, is_row);
+      REQUIRE(found != place + part + kLookupRows);
+      for (size_t t = 0; t < 4; ++t) {
+        const uint8_t column = columns[16 * (r / 4) + 4 * t + r % 4];
+        Put(block, static_cast<size_t>(found - place), band, column == kLookupNone ? None(band) : column,
+            weight[t * 16 + r], true);
+      }
+    }
+  }
+
+  void Put(size_t block, size_t row_in_block, size_t band, size_t index, float weight, bool kept) {
     const size_t row = block * kGemvBlockRows + row_in_block;
     const auto columns = static_cast<size_t>(packed_.shape.columns);
-    if (index == packed_.BandColumns(band) || row >= static_cast<size_t>(packed_.shape.rows)) {
+    if (index == None(band) || row >= static_cast<size_t>(packed_.shape.rows)) {
       wrong_ += weight != 0.0f;
       return;
     }
-    const size_t at = row * columns + band * static_cast<size_t>(kGemvBandColumns) + index;
-    REQUIRE(index < packed_.BandColumns(band));
+    const size_t at = row * columns + band * static_cast<size_t>(packed_.layout.band_columns()) + index;
+    REQUIRE(index < None(band));
     if (!kept) {
       wrong_ += weight != 0.0f;
       return;
@@ -124,6 +173,7 @@ void CheckPacked(const CsrWeights<float>& csr, const GemvLayout& layout) {
   CHECK(packed->index.size() == steps * layout.indices());
   CHECK(packed->mask.size() == steps * layout.masks());
   CHECK(packed->weight.size() == steps * layout.weights());
+  CHECK(packed->cells.size() == steps * layout.cells());
   CHECK(packed->fill() >= 0);
   const auto dense = csr.ToDense();
   REQUIRE(dense.ok());
@@ -194,6 +244,54 @@ TEST_CASE("PackGemv: rows of a block are sorted by length, shorter ones share pa
   CHECK(places.size() == kGemvBlockRows);
 }
 
+TEST_CASE("PackGemv: of every 64 rows, those of a panel are about equally long in each 128 columns") {
+  // Row r of the first 64 keeps the first r columns, in the second band all keep one.
+  std::vector<float> values(80 * 256);
+  for (size_t row = 0; row < 64; ++row) {
+    for (size_t column = 0; column < row; ++column) values[row * 256 + column] = 1.0f;
+    values[row * 256 + 200] = 1.0f;
+  }
+  const auto dense = DenseWeights<float>::View({.rows = 80, .columns = 256}, values);
+  const auto csr = CsrWeights<float>::FromDense(*dense);
+  REQUIRE(csr.ok());
+  auto count = GemvCount<float>::Of(*csr, {GemvForm::kLookup, 16});
+  REQUIRE(count.ok());
+  const std::vector<uint32_t> expected = {16, 12, 8, 4, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0};
+  CHECK(std::ranges::equal(count->packed.steps, expected));
+  const auto packed = PackGemv(*csr, *std::move(count));
+  REQUIRE(packed.ok());
+  for (size_t r = 0; r < 64; ++r) {
+    CHECK(packed->row[r] == 63 - r);
+    CHECK(packed->row[kGemvBlockRows + r] == r);
+  }
+}
+
+TEST_CASE("PackGemv: cells are the rows and columns that keep each other") {
+  // Rows 1, 3, 5 and 7 keep columns 2, 3, 18 and 20; row 0 keeps column 3 as well.
+  std::vector<float> values(8 * 32);
+  for (const size_t row : {1, 3, 5, 7}) {
+    for (const size_t column : {2, 3, 18, 20}) values[row * 32 + column] = static_cast<float>(100 * row + column);
+  }
+  values[3] = 3.0f;
+  const auto dense = DenseWeights<float>::View({.rows = 8, .columns = 32}, values);
+  const auto csr = CsrWeights<float>::FromDense(*dense);
+  REQUIRE(csr.ok());
+  auto count = GemvCount<float>::Of(*csr, {GemvForm::kCells, 8});
+  REQUIRE(count.ok());
+  const auto packed = PackGemv(*csr, *std::move(count));
+  REQUIRE(packed.ok());
+  // Column 2; column 3 of rows 0, 1, 3, 5; column 3 of row 7; columns 18 and 20.
+  REQUIRE(packed->cells.size() == 1);
+  const GemvCells& cells = packed->cells[0];
+  const std::vector<uint8_t> columns = {2, 0x80, 0x80, 0x80, 3, 0x80, 0x80, 0x80,
+                                        3, 0x80, 0x80, 0x80, 2, 4,    0x80, 0x80};
+  CHECK(std::ranges::equal(cells.column, columns));
+  CHECK(cells.chunk[2] == 0);
+  CHECK(cells.chunk[3] == 1);
+  CHECK(cells.rows[0] == 0b1010'0000'1011'1010);
+  CHECK(cells.rows[1] == 0b1010'1000'0010'1010);
+}
+
 TEST_CASE("PackGemv: masks of more than four rows are two") {
   CHECK(pack::LowestFour(0b00000111) == 0b00000111);
   CHECK(pack::LowestFour(0b11111111) == 0b00001111);
@@ -234,7 +332,9 @@ TEST_CASE("PackGemv: bytes over those of the non-zeros") {
   CHECK(PackedRatio("block_8x1-8x", {GemvForm::kShared, 8}) < 1.10);
   CHECK(PackedRatio("block_4x4-8x", {GemvForm::kShared, 4}) < 1.15);
   CHECK(PackedRatio("bcr-8x", {GemvForm::kMasked, 8}) < 1.25);
+  CHECK(PackedRatio("bcr-8x", {GemvForm::kCells, 8}) < 1.25);
   CHECK(PackedRatio("unstructured-8x", {GemvForm::kScattered, 8}) < 1.60);
+  CHECK(PackedRatio("unstructured-8x", {GemvForm::kLookup, 16}) < 1.60);
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
 // Matrix-vector kernels: output rows across lanes, weights read as vectors and once. Compiled once per SIMD target.
 
+#include "lacuna/kernel/gemv_lookup-inl.h"
+#include "lacuna/kernel/gemv_pack-inl.h"
+#include "lacuna/kernel/lookup-inl.h"
 #include "lacuna/kernel/target-inl.h"
 #include "lacuna/kernel/vector_table.h"
 #include "lacuna/pack/gemv.h"
@@ -357,46 +360,47 @@ HWY_NOINLINE void RunGemvScatteredColumns(const GemvArgs& args) {
   }
 }
 
-// to[i * to_stride + j] = column[j][i] for i < rows, j < 4.
-HWY_INLINE void InterleaveFour(const std::array<const float*, 4>& column, int64_t rows, float* HWY_RESTRICT to,
-                               int64_t to_stride) {
-  int64_t i = 0;
-#if HWY_TARGET != HWY_SCALAR
-  const hn::Full128<float> d;
-  for (; i + 4 <= rows; i += 4, to += 4 * to_stride) {
-    const auto column0 = hn::LoadU(d, column[0] + i), column1 = hn::LoadU(d, column[1] + i);
-    const auto column2 = hn::LoadU(d, column[2] + i), column3 = hn::LoadU(d, column[3] + i);
-    const auto low02 = hn::InterleaveLower(d, column0, column2), low13 = hn::InterleaveLower(d, column1, column3);
-    const auto high02 = hn::InterleaveUpper(d, column0, column2), high13 = hn::InterleaveUpper(d, column1, column3);
-    hn::StoreU(hn::InterleaveLower(d, low02, low13), d, to);
-    hn::StoreU(hn::InterleaveUpper(d, low02, low13), d, to + to_stride);
-    hn::StoreU(hn::InterleaveLower(d, high02, high13), d, to + 2 * to_stride);
-    hn::StoreU(hn::InterleaveUpper(d, high02, high13), d, to + 3 * to_stride);
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+// See GemvArgs; layout kCells, one column of X. Four cells are computed at a time, one in every 128 bits: vector t of
+// the weights times the inputs turned by t lanes, so that the lanes of a cell end up with the sums of its rows, which
+// are moved to the lanes of the panel's rows last.
+inline HWY_NOINLINE void RunGemvCells(const GemvArgs& args) {
+  const hn::Full512<float> d;
+  const hn::Full512<uint32_t> du;
+  const hn::Full128<uint8_t> d8;
+  // Odd cells look up the second of two chunks, and cells 2 and 3 are in the upper half.
+  alignas(64) static constexpr uint32_t kSecond[16] = {0, 0, 0, 0, 16, 16, 16, 16, 0, 0, 0, 0, 16, 16, 16, 16};
+  alignas(64) static constexpr uint32_t kShift[16] = {0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30};
+  const auto second = hn::Load(du, kSecond), shift = hn::Load(du, kShift);
+  const auto none = hn::Set(du, GemvCells::kNone);
+  const auto lower = hn::FirstN(d, 8);
+  const float* HWY_RESTRICT x = args.x;
+  const GemvCells* HWY_RESTRICT cells = args.cells;
+  const float* HWY_RESTRICT weight = args.weight;
+  for (size_t panel = 0; panel < args.panels; ++panel) {
+    auto rows0 = hn::Zero(d), rows4 = hn::Zero(d);  // 0 to 3 and 4 to 7, of every cell in turn
+    for (uint32_t left = args.steps[panel]; left > 0; --left, ++cells, weight += 4 * kCellWeights) {
+      const auto column = hn::PromoteTo(du, hn::LoadU(d8, cells->column));
+      const auto index = hn::Or(column, second);
+      const auto chunk = [&](size_t cell) HWY_ATTR { return hn::Load(d, x + size_t{cells->chunk[cell]} * 16); };
+      auto in = hn::IfThenElse(lower, LookUp32(chunk(0), chunk(1), index), LookUp32(chunk(2), chunk(3), index));
+      in = hn::IfThenElseZero(hn::RebindMask(d, hn::Lt(column, none)), in);
+      const auto weights = [&](size_t t) HWY_ATTR { return hn::LoadU(d, weight + t * 16); };
+      const auto even = hn::MulAdd(hn::Shuffle1032(in), weights(2), hn::Mul(in, weights(0)));
+      const auto odd = hn::MulAdd(hn::Shuffle2103(in), weights(3), hn::Mul(hn::Shuffle0321(in), weights(1)));
+      const auto sum = hn::Add(even, odd);
+      const auto spread = [&](size_t half) HWY_ATTR {
+        const auto keep = hn::LoadMaskBits(d, reinterpret_cast<const uint8_t*>(&cells->rows[half]));
+        return LookUp4Or0(keep, sum, hn::Shr(hn::Set(du, cells->place[half]), shift));
+      };
+      rows0 = hn::Add(rows0, spread(0));
+      rows4 = hn::Add(rows4, spread(1));
+    }
+    AddRows<4>(d, rows0, args.sum + panel * 8);
+    AddRows<4>(d, rows4, args.sum + panel * 8 + 4);
   }
+}
 #endif
-  for (; i < rows; ++i, to += to_stride) {
-    for (size_t j = 0; j < 4; ++j) to[j] = column[j][i];
-  }
-}
-
-// See PackVectorsArgs.
-inline void PackVectors(const PackVectorsArgs& args) {
-  const auto bytes = [](int64_t count) { return static_cast<size_t>(count) * sizeof(float); };
-  std::memset(args.to + args.rows * args.width, 0, bytes(args.width));
-  const auto column = [&](int64_t j) { return args.x + std::min(j, args.columns - 1) * args.column_stride; };
-  if (args.width == 1 && args.row_stride == 1) {
-    std::memcpy(args.to, args.x, bytes(args.rows));
-  } else if (args.width >= 4 && args.row_stride == 1) {
-    for (int64_t j = 0; j < args.width; j += 4) {
-      InterleaveFour({column(j), column(j + 1), column(j + 2), column(j + 3)}, args.rows, args.to + j, args.width);
-    }
-  } else {
-    for (int64_t j = 0; j < args.width; ++j) {
-      const float* x = column(j);
-      for (int64_t i = 0; i < args.rows; ++i) args.to[i * args.width + j] = x[i * args.row_stride];
-    }
-  }
-}
 
 // Targets with few short vectors serve as fallbacks only, and compile for one and for four columns of X.
 template <int kWidth>
@@ -429,19 +433,30 @@ inline constexpr std::array<GemvFn, kGemvWidths.size()> kSharedKernels = {
 template <class P>
 struct GemvKernels {
   static constexpr auto kKernels = std::to_array<GemvKernel>({
-    {{GemvForm::kShared, 4}, "shared 4", kGemvShared4Cost, kSharedKernels<4>},
-        {{GemvForm::kShared, 8}, "shared 8", kGemvShared8Cost, kSharedKernels<8>},
-        {{GemvForm::kShared, 16}, "shared 16", kGemvShared16Cost, kSharedKernels<16>},
-        {{GemvForm::kFilled, 16}, "filled 16", kGemvFilledCost, kSharedKernels<16, true>},
+    {{GemvForm::kShared, 4}, "shared 4", kGemvShared4Cost, &PackVectors, kSharedKernels<4>},
+        {{GemvForm::kShared, 8}, "shared 8", kGemvShared8Cost, &PackVectors, kSharedKernels<8>},
+        {{GemvForm::kShared, 16}, "shared 16", kGemvShared16Cost, &PackVectors, kSharedKernels<16>},
+        {{GemvForm::kFilled, 16}, "filled 16", kGemvFilledCost, &PackVectors, kSharedKernels<16, true>},
 #if HWY_TARGET != HWY_SCALAR
         {{GemvForm::kMasked, 8},
          "masked 8",
          kGemvMaskedCost,
+         &PackVectors,
          {&RunGemvMasked<1>, kHasWidth<2> ? &RunGemvMasked<2> : nullptr, &RunGemvMasked<4>, nullptr, nullptr}},
+#endif
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+        {{GemvForm::kCells, 8}, "cells 8", kGemvCellsCost, &PackVectors, {&RunGemvCells}},
+        {{GemvForm::kLookup, 16},
+         "lookup 16",
+         kGemvLookupCost,
+         &PackLookup,
+         {&RunGemvLookup, nullptr, &RunGemvLookupColumns<4>, &RunGemvLookupColumns<8>, &RunGemvLookupColumns<16>},
+         &HasLookup},
 #endif
         {{GemvForm::kScattered, 8},
          "scattered 8",
          kGemvScatteredCost,
+         &PackVectors,
          {&RunGemvScattered, nullptr, ScatteredKernel<4>(), ScatteredKernel<8>(), ScatteredKernel<16>()}},
   });
 };

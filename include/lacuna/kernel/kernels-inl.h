@@ -54,9 +54,12 @@ const KernelTable& Kernels() {
 // Those of matrix-vector products and recurrent cells.
 template <class P>
 const VectorKernels& KernelsOfVectors() {
-  static const VectorKernels table = {
-      HWY_TARGET,   hn::Lanes(hn::ScalableTag<float>()), GemvKernels<P>::kKernels, &PackVectors,
-      &StoreOutput, kGateKernels<StandardGates>,         kGateKernels<AnyGates>};
+  static const VectorKernels table = {HWY_TARGET,
+                                      hn::Lanes(hn::ScalableTag<float>()),
+                                      GemvKernels<P>::kKernels,
+                                      &StoreOutput,
+                                      kGateKernels<StandardGates>,
+                                      kGateKernels<AnyGates>};
   return table;
 }
 

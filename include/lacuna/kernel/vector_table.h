@@ -15,29 +15,45 @@
 
 namespace lacuna {
 
-// Panels of one block and band of PackedGemv, times `width` columns of X: sum[j * sum_stride + r] += sum over the
-// columns c that row r of the block keeps of weight(r, c) * x[c * width + j]. Behind the inputs of the band's last
-// column, `width` zeros must follow. The sums of whole panels are read and written, whatever the matrix's last row.
+// Panels of one block and band of PackedGemv (kLookup: of `bands` bands, whose steps follow each other), times `width`
+// columns of X: sum[j * sum_stride + r] += sum over the columns c that row r of the block keeps of weight(r, c) *
+// X(c, j), X as GemvKernel::pack has packed it. The sums of whole panels (kLookup: of kLookupRows) are read and
+// written, whatever the matrix's last row.
 struct GemvArgs {
   const float* x;
   const uint16_t* index;
   const uint8_t* mask;
+  const GemvCells* cells;
   const float* weight;
   const uint32_t* steps;  // [panels]
   size_t panels;
-  const uint8_t* row;  // of kScattered
+  size_t bands;
+  const uint8_t* row;  // of kScattered and kLookup
   float* sum;
   size_t sum_stride;
 };
 using GemvFn = void (*)(const GemvArgs& args);
+
+// `columns` columns of X for a band, packed for a width: to[i * width + j] = x[i * row_stride + j * column_stride] for
+// i < rows, zeros for rows <= i < packed_rows. Columns up to `width`, at least `columns`, repeat the last one. kLookup
+// with a width of 1: to is uint8_t[4][kLookupColumns], byte p of every float's bits.
+struct PackVectorsArgs {
+  const float* x;
+  int64_t row_stride, column_stride;
+  int64_t rows, packed_rows, columns, width;
+  float* to;  // aligned, if kCells or kLookup
+};
+using PackVectorsFn = void (*)(const PackVectorsArgs& args);
 
 inline constexpr std::array<int, 5> kGemvWidths = {1, 2, 4, 8, 16};
 
 struct GemvKernel {
   GemvLayout layout;
   const char* name;
-  double cost;                                 // of 16 packed weights, see defaults.h
+  double cost;  // of 16 packed weights, see defaults.h
+  PackVectorsFn pack;
   std::array<GemvFn, kGemvWidths.size()> run;  // null for widths that the kernel does not have; it has 1
+  bool (*is_available)() = nullptr;            // whether this CPU has what it needs besides the target's; null: it has
 
   // Index into kGemvWidths of the narrowest width that takes `columns`, or of the widest there is.
   size_t WidthFor(int64_t columns) const {
@@ -50,16 +66,6 @@ struct GemvKernel {
     return best;
   }
 };
-
-// `columns` columns of X as GemvArgs has them: to[i * width + j] = x[i * row_stride + j * column_stride] for i < rows;
-// zeros for i == rows. Columns up to `width`, at least `columns`, repeat the last one.
-struct PackVectorsArgs {
-  const float* x;
-  int64_t row_stride, column_stride;
-  int64_t rows, columns, width;
-  float* to;
-};
-using PackVectorsFn = void (*)(const PackVectorsArgs& args);
 
 // The gates of `units` hidden units of one entry of the batch, all pointers at the first of them; see core/recurrent.h
 // for the formulas. Gate g of W x + Wb is `hidden` * g elements behind input[0]; likewise of R h + Rb and the
@@ -88,7 +94,6 @@ struct VectorKernels {
   int64_t target;  // Highway's bit
   size_t lanes;    // floats of a vector
   std::span<const GemvKernel> gemv;
-  PackVectorsFn pack_vectors;
   StoreFn store;
   GateKernels standard_gates;  // f is a sigmoid, g and h_function are tanh, whatever the arguments say; RNN: tanh
   GateKernels gates;           // any functions; RNN: g

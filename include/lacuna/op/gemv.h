@@ -113,6 +113,8 @@ class Gemv {
 
   Gemv() = default;
 
+  static bool IsAvailable(const GemvKernel& kernel) { return kernel.is_available == nullptr || kernel.is_available(); }
+
   // Weights that are packed already are taken as they are.
   template <Policy P>
   Status Pack(const Shared<PackedGemv<float>>& weights, const P&) {
@@ -155,11 +157,19 @@ class Gemv {
   }
 
   // A slot's slice of workspace: the packed columns of X, chunk by chunk and band by band, and sums of a block.
-  size_t PackedRows() const { return static_cast<size_t>(k()) + weights_->bands(); }
+  size_t BandFloats(size_t band, const Chunk& chunk) const {
+    const int64_t rows = weights_->layout.PackedRows(weights_->BandColumns(band), chunk.columns());
+    return static_cast<size_t>(rows * chunk.columns());
+  }
+  size_t ChunkFloats(const Chunk& chunk) const {
+    size_t floats = 0;
+    for (size_t band = 0; band < weights_->bands(); ++band) floats += BandFloats(band, chunk);
+    return RoundUp(floats, kAlignment / sizeof(float));
+  }
   size_t PackedBytes(int64_t n) const {
-    size_t columns = 0;
-    VisitChunks(n, [&](const Chunk& chunk) { columns += static_cast<size_t>(chunk.columns()); });
-    return RoundUp(PackedRows() * columns * sizeof(float), kAlignment);
+    size_t floats = 0;
+    VisitChunks(n, [&](const Chunk& chunk) { floats += ChunkFloats(chunk); });
+    return floats * sizeof(float);
   }
   size_t SliceBytes(int64_t n) const {
     return PackedBytes(n) + RoundUp(kSumStride * static_cast<size_t>(kGemvWidths.back()) * sizeof(float), kAlignment);
@@ -186,7 +196,7 @@ Result<Gemv> Gemv::Make(const VectorKernels& kernels, const Weights& weights, co
   LACUNA_RETURN_IF_ERROR(plan.Pack(weights, policy));
   const PackedGemv<float>& packed = *plan.weights_;
   for (const GemvKernel& kernel : kernels.gemv) {
-    if (kernel.layout == packed.layout) plan.kernel_ = &kernel;
+    if (kernel.layout == packed.layout && IsAvailable(kernel)) plan.kernel_ = &kernel;
   }
   if (plan.kernel_ == nullptr) {
     return Status::Make(StatusCode::kUnsupported,
@@ -213,6 +223,7 @@ Status Gemv::Pack(const Weights& weights, const P& policy) {
   std::array<Candidate, Explanation::kMaxOptions> candidates{};
   std::array<std::optional<GemvCount<float>>, Explanation::kMaxOptions> counts;
   for (const GemvKernel& kernel : kernels_->gemv) {
+    if (!IsAvailable(kernel)) continue;
     LACUNA_ASSIGN_OR_RETURN(count, GemvCount<float>::Of(weights, kernel.layout));
     if (!count.fits || option_count_ == candidates.size()) continue;
     const double step = kernel.cost * static_cast<double>(kernel.layout.weights()) / 16 +
@@ -243,7 +254,7 @@ inline void Gemv::RunSlot(Job& job, std::byte* slice) const {
     const float* from = packed;
     VisitChunks(job.x.columns, [&](const Chunk& chunk) {
       RunBlock(job, block, chunk, from, sums);
-      from += PackedRows() * static_cast<size_t>(chunk.columns());
+      from += ChunkFloats(chunk);
     });
   }
 }
@@ -251,12 +262,15 @@ inline void Gemv::RunSlot(Job& job, std::byte* slice) const {
 inline void Gemv::PackInput(const MatrixView<const float>& x, float* packed) const {
   VisitChunks(x.columns, [&](const Chunk& chunk) {
     const float* from = x.data + chunk.first * x.column_stride;
+    float* to = packed;
     for (size_t band = 0; band < weights_->bands(); ++band) {
       const int64_t rows = weights_->BandColumns(band);
-      kernels_->pack_vectors({from, x.row_stride, x.column_stride, rows, chunk.count, chunk.columns(), packed});
+      kernel_->pack({from, x.row_stride, x.column_stride, rows, weights_->layout.PackedRows(rows, chunk.columns()),
+                     chunk.count, chunk.columns(), to});
       from += rows * x.row_stride;
-      packed += (rows + 1) * chunk.columns();
+      to += BandFloats(band, chunk);
     }
+    packed += ChunkFloats(chunk);
   });
 }
 
@@ -266,14 +280,18 @@ inline void Gemv::RunBlock(const Job& job, size_t block, const Chunk& chunk, con
     std::memcpy(sums + static_cast<size_t>(j) * kSumStride, bias_.data() + block * kGemvBlockRows,
                 kGemvBlockRows * sizeof(float));
   }
-  for (size_t band = 0; band < weights.bands(); ++band) {
+  const GemvLayout& layout = weights.layout;
+  const bool is_lookup = layout.form == GemvForm::kLookup;
+  const size_t bands_at_once = is_lookup ? weights.bands() : 1;
+  for (size_t band = 0; band < weights.bands(); band += bands_at_once) {
     const uint64_t step = weights.FirstStep(block, band, 0);
+    const size_t row = is_lookup ? block * weights.bands() : block;
     kernel_->run[chunk.width](
-        {packed, weights.index.data() + step * weights.layout.indices(),
-         weights.mask.data() + step * weights.layout.masks(), weights.weight.data() + step * weights.layout.weights(),
-         weights.steps.data() + weights.PanelIndex(block, band, 0), weights.BlockPanels(block),
-         weights.row.data() + (weights.row.size() == 0 ? 0 : block * kGemvBlockRows), sums, kSumStride});
-    packed += (weights.BandColumns(band) + 1) * chunk.columns();
+        {packed, weights.index.data() + step * layout.indices(), weights.mask.data() + step * layout.masks(),
+         weights.cells.data() + step * layout.cells(), weights.weight.data() + step * layout.weights(),
+         weights.steps.data() + weights.PanelIndex(block, band, 0), weights.BlockPanels(block), bands_at_once,
+         weights.row.data() + (weights.row.size() == 0 ? 0 : row * kGemvBlockRows), sums, kSumStride});
+    packed += BandFloats(band, chunk);
   }
 
   // To the store, columns of X are rows and rows of the block positions.

@@ -80,6 +80,8 @@ inline constexpr double kGemvShared16Cost = 0.9;
 inline constexpr double kGemvFilledCost = 0.95;
 inline constexpr double kGemvMaskedCost = 1.75;
 inline constexpr double kGemvScatteredCost = 4.4;
+inline constexpr double kGemvCellsCost = 1.35;
+inline constexpr double kGemvLookupCost = 1.2;
 // And for 64 packed bytes that come from farther away: a compromise, as it is not known where weights will be. At
 // `unstructured-4x` it prefers the form that is 10 % slower from L2, and twice as fast from memory.
 inline constexpr double kGemvLineCost = 0.5;
