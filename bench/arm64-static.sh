@@ -32,10 +32,12 @@ cmake -S . -B build/arm64-static -G Ninja -DCMAKE_BUILD_TYPE=Release \
   -DCMAKE_DISABLE_FIND_PACKAGE_hwy=ON -DGIT_VERSION=1.7.1 \
   -DFETCHCONTENT_SOURCE_DIR_HIGHWAY="$(echo "$sources"/highway-*/)" \
   -DFETCHCONTENT_SOURCE_DIR_BENCHMARK="$(echo "$sources"/benchmark-*/)" >/dev/null
-cmake --build build/arm64-static --target peak_bench conv2d_bench conv3d_bench gemm_bench
+cmake --build build/arm64-static --target peak_bench conv2d_bench conv3d_bench gemm_bench gemv_bench rnn_bench
 
 smoke() { qemu-aarch64 "build/arm64-static/bench/$1" --smoke "${@:2}"; }
 smoke peak_bench
 smoke conv2d_bench --benchmark_filter=mobilenet_v2.project7
 smoke conv3d_bench --benchmark_filter=r2plus1d.conv5_down
 smoke gemm_bench --benchmark_filter=gemm/bert_base.qkv_out
+smoke gemv_bench '--benchmark_filter=resnet50.fc/(dense|bcr_col-8x|unstructured-8x)'
+smoke rnn_bench --benchmark_filter=timit.step39/bcr

@@ -12,9 +12,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace lacuna::bench {
 
@@ -26,8 +28,22 @@ struct Settings {
   bool verbose = false;
 };
 
-// y = convolution(x, weights), one image or clip, no bias, no activation. The spans outlive the engines made from a
-// Problem.
+enum class Cell : uint8_t { kGru, kGruLinearBeforeReset, kLstm };
+
+constexpr int64_t GatesOf(Cell cell) { return cell == Cell::kLstm ? 4 : 3; }
+
+// What a recurrent layer has besides W. Gates are in ONNX's order (core/recurrent.h).
+struct Recurrence {
+  Cell cell;
+  std::span<const float> weights;             // R, dense [gates * hidden][hidden], zeros where pruned
+  const AnyWeights<float>* pruned = nullptr;  // the same weights, or null if they are dense
+  std::span<const float> bias;                // [2][gates * hidden]
+  std::span<const float> h, c;                // [hidden], before the first step; c of an LSTM
+};
+
+// y = convolution(x, weights), one image or clip, no bias, no activation; or, with a recurrence, one sequence: a step
+// is a pixel, x has `input` channels, y `hidden` ones, the shape is that of a 1x1 convolution, and `weights` are W
+// [gates * hidden][input]. The spans outlive the engines made from a Problem.
 struct Problem {
   ConvShape<3> shape;
   // Activations in memory: planar [C][D * H * W] or channels-last [D * H * W][C], which for a GEMM are [K, N] and [N,
@@ -36,7 +52,22 @@ struct Problem {
   std::span<const float> weights;             // dense [OC][K], zeros where pruned
   const AnyWeights<float>* pruned = nullptr;  // the same weights, or null if they are dense
   std::span<const float> input;               // always planar
+  std::optional<Recurrence> recurrence{};
+  bool cold = false;  // weights are evicted before every run that is timed
 };
+
+using MemoryRange = std::span<const std::byte>;
+
+template <class T>
+MemoryRange RangeOf(const T* data, size_t count) {
+  return std::as_bytes(std::span<const T>(data, count));
+}
+
+inline size_t BytesOf(std::span<const MemoryRange> ranges) {
+  size_t bytes = 0;
+  for (const MemoryRange& range : ranges) bytes += range.size();
+  return bytes;
+}
 
 class Engine {
  public:
@@ -47,6 +78,8 @@ class Engine {
   // What the engine chose, for the curious; may be empty.
   virtual std::string Detail() const { return {}; }
   virtual double pack_seconds() const { return 0.0; }
+  // The weights as Run reads them, indices included; empty if the engine does not tell.
+  virtual std::vector<MemoryRange> Weights() const { return {}; }
 };
 
 using EnginePointer = std::unique_ptr<Engine>;
@@ -83,13 +116,16 @@ ConvShape<kRank> ShapeOfRank(const ConvShape<3>& shape) {
           .pad_end = innermost(shape.pad_end)};
 }
 
-// Kernel and stride 1, no padding: Y[OC, pixels] = W[OC, IC] X[IC, pixels].
+// Kernel and stride 1, no padding, and no recurrence: Y[OC, pixels] = W[OC, IC] X[IC, pixels].
 inline bool IsGemm(const Problem& problem) {
   const ConvShape<3>& s = problem.shape;
   const Extents<3> ones{1, 1, 1}, zeros{};
-  return s.batch == 1 && s.groups == 1 && s.kernel == ones && s.stride == ones && s.pad_begin == zeros &&
-         s.pad_end == zeros;
+  return !problem.recurrence && s.batch == 1 && s.groups == 1 && s.kernel == ones && s.stride == ones &&
+         s.pad_begin == zeros && s.pad_end == zeros;
 }
+
+// A GEMM of one column.
+inline bool IsGemv(const Problem& problem) { return IsGemm(problem) && problem.shape.positions() == 1; }
 
 // to[j][i] = from[i][j] for `from` of rows x columns.
 inline void Transpose(const float* from, int64_t rows, int64_t columns, float* to) {

@@ -2,9 +2,7 @@
 
 #include <lacuna/lacuna.h>
 
-#include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -12,11 +10,9 @@
 #include <string>
 #include <string_view>
 
+#include "lacuna_plan_engine.h"
 #include "lacuna_policies.h"
 
-#ifdef _OPENMP
-#include "lacuna/core/executor_openmp.h"
-#endif
 #ifdef LACUNA_BENCH_HAS_LIBXSMM
 #include "lacuna/kernel/product_libxsmm.h"
 #endif
@@ -24,31 +20,8 @@
 namespace lacuna::bench {
 namespace {
 
-double Seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-// Calls f with the executor for `threads`.
-template <class F>
-Status WithExecutor(int threads, const F& f) {
-#ifdef _OPENMP
-  if (threads > 1) return f(OpenMpExecutor(static_cast<size_t>(threads)));
-#endif
-  static_cast<void>(threads);
-  return f(SerialExecutor());
-}
-
-Status CheckThreads(int threads) {
-#ifdef _OPENMP
-  static_cast<void>(threads);
-  return Status();
-#else
-  if (threads <= 1) return Status();
-  return Status::Make(StatusCode::kUnsupported, "threads is %d, a build without OpenMP has only 1", threads);
-#endif
-}
-
-// What differs between the two operations: how a plan is made and how it sees the activations.
 template <int kSpatialRank>
-struct ConvolutionOperation {
+struct ConvolutionOperation : PlanOperation {
   static constexpr int kRank = kSpatialRank;
   using Plan = Convolution<kRank>;
 
@@ -70,7 +43,7 @@ struct ConvolutionOperation {
   }
 };
 
-struct GemmOperation {
+struct GemmOperation : PlanOperation {
   static constexpr int kRank = 0;
   using Plan = Gemm;
 
@@ -89,71 +62,6 @@ struct GemmOperation {
                                        : MatrixView<float>::RowMajor(y.data(), plan.m(), n);
     return plan.Run(in, out, {.workspace = workspace}, executor);
   }
-};
-
-template <class Operation, Policy P = DefaultPolicy>
-class LacunaEngine : public Engine {
- public:
-  using Plan = typename Operation::Plan;
-
-  static Result<EnginePointer> Make(const Problem& problem, const Settings&, const EngineInfo& info) {
-    LACUNA_ASSIGN_OR_RETURN(engine, MakeWith(P{}, problem, info));
-    return EnginePointer(std::move(engine));
-  }
-
-  static Result<std::unique_ptr<LacunaEngine>> MakeWith(const P& policy, const Problem& problem,
-                                                        const EngineInfo& info) {
-    LACUNA_RETURN_IF_ERROR(CheckThreads(info.threads));
-    LACUNA_ASSIGN_OR_RETURN(dense, DenseWeights<float>::View(MatrixShapeOf(problem.shape), problem.weights));
-    const double start = Seconds();
-    auto plan = problem.pruned != nullptr ? Operation::template Make<P>(problem, *problem.pruned, policy)
-                                          : Operation::template Make<P>(problem, dense, policy);
-    const double pack_seconds = Seconds() - start;
-    if (!plan.ok()) return plan.status();
-    LACUNA_ASSIGN_OR_RETURN(workspace,
-                            Buffer<std::byte>::Make(plan->WorkspaceBytes(static_cast<size_t>(info.threads))));
-    const bool channels_last = problem.channels_last || info.channels_last;
-    LACUNA_ASSIGN_OR_RETURN(x, Activations::InputOf(problem, channels_last));
-    LACUNA_ASSIGN_OR_RETURN(y, Activations::OutputOf(problem, channels_last));
-    auto engine = std::unique_ptr<LacunaEngine>(new LacunaEngine(*std::move(plan), std::move(workspace), std::move(x),
-                                                                 std::move(y), info.threads, pack_seconds));
-    LACUNA_RETURN_IF_ERROR(engine->TryRun());
-    return engine;
-  }
-
-  // With planar activations, whatever the problem says.
-  static Result<EnginePointer> MakePlanar(const Problem& problem, const Settings& settings, const EngineInfo& info) {
-    Problem planar = problem;
-    planar.channels_last = false;
-    return Make(planar, settings, info);
-  }
-
-  void Run() override { static_cast<void>(TryRun().ok()); }
-  void CopyOutput(std::span<float> planar) const override { y_.CopyTo(planar); }
-  std::string Detail() const override { return plan_.Explain().ToString(); }
-  double pack_seconds() const override { return pack_seconds_; }
-  const Plan& plan() const { return plan_; }
-
- private:
-  LacunaEngine(Plan plan, Buffer<std::byte> workspace, Activations x, Activations y, int threads, double pack_seconds)
-      : plan_(std::move(plan)),
-        workspace_(std::move(workspace)),
-        x_(std::move(x)),
-        y_(std::move(y)),
-        threads_(threads),
-        pack_seconds_(pack_seconds) {}
-
-  Status TryRun() {
-    const std::span<std::byte> workspace(workspace_.data(), workspace_.size());
-    return WithExecutor(threads_, [&](auto&& executor) { return Operation::Run(plan_, x_, y_, workspace, executor); });
-  }
-
-  Plan plan_;
-  Buffer<std::byte> workspace_;
-  Activations x_;
-  Activations y_;
-  int threads_;
-  double pack_seconds_;
 };
 
 bool HasWinogradForm(const Problem& problem) {
@@ -244,11 +152,8 @@ std::vector<EngineInfo> EnginesOf(EngineInfo info, const Options& options) {
     engines.back().name = threads_name.c_str();
     engines.back().threads = options.threads;
   }
-  const auto wanted = [&](const char* variant) {
-    return std::find(options.variants.begin(), options.variants.end(), variant) != options.variants.end();
-  };
   const auto add = [&](const char* variant, const char* name, auto make, bool channels_last) {
-    if (!wanted(variant)) return;
+    if (!options.Wants(variant)) return;
     engines.push_back(info);
     engines.back().name = name;
     engines.back().make = make;
@@ -262,7 +167,7 @@ std::vector<EngineInfo> EnginesOf(EngineInfo info, const Options& options) {
   add("auto", "lacuna_auto", &LacunaEngine<Operation, WinogradPolicy>::Make, false);
   if constexpr (Operation::kRank != 0) {
     add("libxsmm", "lacuna_winograd_libxsmm", &MakeWinogradLibxsmm<Operation>, false);
-    if (wanted("tiles")) AddWinogradTiles<Operation::kRank>(info, engines);
+    if (options.Wants("tiles")) AddWinogradTiles<Operation::kRank>(info, engines);
   }
   for (EngineInfo& engine : engines) {
     const std::string_view name = engine.name;

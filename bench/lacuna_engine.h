@@ -18,6 +18,12 @@ std::vector<EngineInfo> LacunaConvolutions(const Options& options);
 // The same by MakeGemm; only problems that are a GEMM.
 std::vector<EngineInfo> LacunaGemms(const Options& options);
 
+// The same by MakeGemv, of one column or a few; variant `kernels` adds `lacuna_<kernel>` of every kernel.
+std::vector<EngineInfo> LacunaGemvs(const Options& options);
+
+// Recurrent layers: a cell's step, or a sequence.
+std::vector<EngineInfo> LacunaRecurrences(const Options& options);
+
 // Highway bit of the target that lacuna's next plan binds to.
 int64_t LacunaTarget();
 

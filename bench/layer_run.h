@@ -3,6 +3,8 @@
 #ifndef LACUNA_BENCH_LAYER_RUN_H_
 #define LACUNA_BENCH_LAYER_RUN_H_
 
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,8 +45,26 @@ struct Measurement {
   double output_error = 0.0;   // the largest, over the root mean square of the outputs
   bool bit_identical = true;   // to the same engine with one thread
 
+  // Of engines that are bound by their weights, else 0. Of a sequence, what every step reads.
+  double kept_bytes = 0.0;    // weights alone
+  double dense_bytes = 0.0;   // of the dense layer
+  double packed_bytes = 0.0;  // as the engine reads them, indices included
+  double weight_reads = 1.0;  // how often a run does that
+  // Bytes/s of reading buffers of packed_bytes and of dense_bytes, in turns with the engines.
+  double read_bandwidth = 0.0, dense_bandwidth = 0.0;
+
   double peak_fraction() const { return useful_flops / seconds / peak_flops; }
   double roof_fraction() const { return roof_seconds / seconds; }
+  double bandwidth_fraction() const {
+    return read_bandwidth > 0.0 ? weight_reads * kept_bytes / seconds / read_bandwidth : 0.0;
+  }
+  // What the bytes alone would gain: the time to read the dense weights over that to read the packed ones.
+  double roof_ratio() const {
+    return read_bandwidth > 0.0 && dense_bandwidth > 0.0
+               ? dense_bytes / dense_bandwidth / (packed_bytes / read_bandwidth)
+               : 0.0;
+  }
+  double packed_over_nnz() const { return kept_bytes > 0.0 ? packed_bytes / kept_bytes : 0.0; }
 };
 
 // What all layers of a process share.
@@ -54,10 +74,18 @@ struct RunContext {
   BandwidthTable bandwidth;
 };
 
+// How a layer is presented to the engines.
+struct LayerSetting {
+  bool channels_last = false;
+  std::optional<Cell> cell{};  // of a recurrent layer
+  bool weight_bound = false;   // also measure how fast its bytes can be read
+  bool cold = false;           // weights are evicted from the caches before every run
+};
+
 class LayerRun {
  public:
-  LayerRun(std::string op, const Layer& layer, bool channels_last, RunContext* context)
-      : op_(std::move(op)), layer_(layer), channels_last_(channels_last), context_(context) {}
+  LayerRun(std::string op, const Layer& layer, const LayerSetting& setting, RunContext* context)
+      : op_(std::move(op)), layer_(layer), setting_(setting), context_(context) {}
 
   void Add(Entry entry) { entries_.push_back(std::move(entry)); }
   void set_network_scheme(std::string scheme) { network_scheme_ = std::move(scheme); }
@@ -66,6 +94,7 @@ class LayerRun {
   // What the layer has when its network is pruned as a whole (networks.h); empty if that is not asked.
   const std::string& network_scheme() const { return network_scheme_; }
   const std::string& op() const { return op_; }
+  const LayerSetting& setting() const { return setting_; }
   // "conv2d/vgg16.conv3_2"
   std::string Name() const { return op_ + "/" + layer_.network + "." + layer_.name; }
   std::string NameOf(const Entry& entry) const { return Name() + "/" + entry.scheme + "/" + entry.engine.name; }
@@ -77,14 +106,16 @@ class LayerRun {
   const std::vector<Measurement>& measurements() const { return measurements_; }
 
  private:
+  Result<Workload> Make(std::span<const std::string> schemes) const;
   void MeasureAll();
   EnginePointer MakeVerified(const Entry& entry, const Workload& workload, Measurement& measurement,
                              std::vector<float>& output);
+  void DescribeWeights(const WeightSet& weights, const Engine& engine, Measurement& measurement) const;
   void Describe(const Entry& entry, const Workload& workload, const Samples& samples, Measurement& measurement);
 
   std::string op_;
   Layer layer_;
-  bool channels_last_;
+  LayerSetting setting_;
   RunContext* context_;
   std::string network_scheme_;
   std::vector<Entry> entries_;

@@ -10,10 +10,11 @@
 
 namespace lacuna::bench {
 
-enum class Op : uint8_t { kConv2d, kConv3d, kDepthwise, kGemm, kGemv };
+enum class Op : uint8_t { kConv2d, kConv3d, kDepthwise, kGemm, kGemv, kRecurrent };
 
 // One image, or one clip. Axes are (D, H, W); a 2-D layer has depth 1. kGemm and kGemv are Y[M, N] = W[M, K] X[K, N]
-// with out_channels = M, in_channels = K and input width = N.
+// with out_channels = M, in_channels = K and input width = N. kRecurrent has in_channels inputs, out_channels hidden
+// units and input width steps.
 struct Layer {
   Op op;
   const char* network;
@@ -140,10 +141,16 @@ inline constexpr auto kLayers = std::to_array<Layer>({
     {Op::kGemv, "gru", "1024x1024", 1024, 1024, 1, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}},
 
     {Op::kGemv, "lstm", "2048", 8192, 2048, 1, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}},
+
+    // The second and the first layer of networks for TIMIT, frames of 39 features: a step, and 100 frames.
+    {Op::kRecurrent, "timit", "step1024", 1024, 1024, 1, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}},
+    {Op::kRecurrent, "timit", "step39", 1024, 39, 1, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, {0, 0, 0}},
+    {Op::kRecurrent, "timit", "sequence1024", 1024, 1024, 1, {1, 1, 1}, {1, 1, 100}, {1, 1, 1}, {0, 0, 0}},
+    {Op::kRecurrent, "timit", "sequence39", 1024, 39, 1, {1, 1, 1}, {1, 1, 100}, {1, 1, 1}, {0, 0, 0}},
 });
 // clang-format on
 
-// A GEMM is a 1x1 convolution over one row of N pixels.
+// A GEMM is a 1x1 convolution over one row of N pixels; to a recurrent layer steps are pixels.
 constexpr ConvShape<3> ShapeOf(const Layer& layer) {
   return {.in_channels = layer.in_channels,
           .out_channels = layer.out_channels,

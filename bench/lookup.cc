@@ -37,6 +37,11 @@ const Measurement* FindPeer(const LayerRun& run, std::string_view scheme, std::s
 Peer FastestPeer(const LayerRun& run, std::string_view scheme) {
   return FastestPeer(run, scheme, [](const Entry&) { return true; });
 }
+Peer FastestDensePeer(const LayerRun& run) { return FastestPeer(run, "dense"); }
+Peer FastestSparsePeer(const LayerRun& run, std::string_view scheme) {
+  if (scheme == "dense") return {};
+  return FastestPeer(run, scheme, [&](const Entry& entry) { return entry.scheme == scheme; });
+}
 Peer FastestOnednn(const LayerRun& run, std::string_view scheme) { return FastestPeer(run, scheme, &IsOnednn); }
 
 std::vector<std::string> LacunaNames(const LayerRuns& runs) {

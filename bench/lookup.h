@@ -30,6 +30,9 @@ struct Peer {
   const Measurement* measurement = nullptr;
 };
 Peer FastestPeer(const LayerRun& run, std::string_view scheme);
+// With dense weights, or with the same pruned ones.
+Peer FastestDensePeer(const LayerRun& run);
+Peer FastestSparsePeer(const LayerRun& run, std::string_view scheme);
 // oneDNN's best of direct and Winograd.
 Peer FastestOnednn(const LayerRun& run, std::string_view scheme);
 

@@ -22,10 +22,16 @@ int ParseOptions(const std::string& description, int& argc, char**& argv, Option
          "--variants", options.variants,
          "also measure lacuna with one decision changed: its pattern or panel kernel forced, Winograd forms only, each "
          "of their tiles, with libxsmm's products, or (auto) allowed, rows never or always reordered, channels-last or "
-         "planar activations")
+         "planar activations, every kernel of matrix-vector products")
       ->delimiter(',')
-      ->check(CLI::IsMember(
-          {"pattern", "panel", "winograd", "tiles", "libxsmm", "auto", "keep", "reorder", "nhwc", "planar"}));
+      ->check(CLI::IsMember({"pattern", "panel", "winograd", "tiles", "libxsmm", "auto", "keep", "reorder", "nhwc",
+                             "planar", "kernels"}));
+  app.add_option("--mode", options.mode,
+                 "of matrix-vector products and recurrent layers: weights in the caches that hold them, or in memory")
+      ->check(CLI::IsMember({"warm", "cold", "both"}));
+  app.add_option("--columns", options.columns, "also products with so many vectors at once, e.g. 2,4,8,16")
+      ->delimiter(',')
+      ->check(CLI::Range(2, 1024));
   app.add_flag("--no-peers", options.no_peers, "measure lacuna alone");
   app.add_option("--seconds", options.seconds, "time budget of a layer, all engines together")
       ->check(CLI::PositiveNumber);

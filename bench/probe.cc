@@ -4,6 +4,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "probe.cc"
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 
@@ -56,6 +57,51 @@ HWY_INLINE float SumChains(const float* HWY_RESTRICT values, size_t count, std::
 
 float ReadLoop(const float* values, size_t count) { return SumChains(values, count, std::make_index_sequence<8>()); }
 
+// The same with prefetches, which hardware gives up at the ends of pages.
+float ReadAhead(const float* values, size_t count) {
+  const D d;
+  const size_t lanes = hn::Lanes(d);
+  constexpr size_t kAheadBytes = 2048;
+  auto a0 = hn::Zero(d), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+  for (size_t i = 0; i + 8 * lanes <= count; i += 8 * lanes) {
+    // A hint may name any address.
+    const auto ahead = reinterpret_cast<uintptr_t>(values + i) + kAheadBytes;
+    for (size_t line = 0; line < 8 * lanes * sizeof(float); line += 64) {
+      hwy::Prefetch(reinterpret_cast<const float*>(ahead + line));
+    }
+    a0 = hn::Add(a0, hn::Load(d, values + i));
+    a1 = hn::Add(a1, hn::Load(d, values + i + lanes));
+    a2 = hn::Add(a2, hn::Load(d, values + i + 2 * lanes));
+    a3 = hn::Add(a3, hn::Load(d, values + i + 3 * lanes));
+    b0 = hn::Add(b0, hn::Load(d, values + i + 4 * lanes));
+    b1 = hn::Add(b1, hn::Load(d, values + i + 5 * lanes));
+    b2 = hn::Add(b2, hn::Load(d, values + i + 6 * lanes));
+    b3 = hn::Add(b3, hn::Load(d, values + i + 7 * lanes));
+  }
+  const auto a = hn::Add(hn::Add(a0, a1), hn::Add(a2, a3)), b = hn::Add(hn::Add(b0, b1), hn::Add(b2, b3));
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(a, b)));
+}
+
+// In four streams, which start as many prefetchers and miss the TLB ahead of each other.
+float ReadStreams(const float* values, size_t count) {
+  const D d;
+  const size_t lanes = hn::Lanes(d), part = count / 4 / (2 * lanes) * (2 * lanes);
+  const float* const at[] = {values, values + part, values + 2 * part, values + 3 * part};
+  auto a0 = hn::Zero(d), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
+  for (size_t i = 0; i < part; i += 2 * lanes) {
+    a0 = hn::Add(a0, hn::LoadU(d, at[0] + i));
+    a1 = hn::Add(a1, hn::LoadU(d, at[0] + i + lanes));
+    b0 = hn::Add(b0, hn::LoadU(d, at[1] + i));
+    b1 = hn::Add(b1, hn::LoadU(d, at[1] + i + lanes));
+    c0 = hn::Add(c0, hn::LoadU(d, at[2] + i));
+    c1 = hn::Add(c1, hn::LoadU(d, at[2] + i + lanes));
+    d0 = hn::Add(d0, hn::LoadU(d, at[3] + i));
+    d1 = hn::Add(d1, hn::LoadU(d, at[3] + i + lanes));
+  }
+  const auto a = hn::Add(hn::Add(a0, a1), hn::Add(b0, b1)), c = hn::Add(hn::Add(c0, c1), hn::Add(d0, d1));
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(a, c)));
+}
+
 }  // namespace lacuna::bench::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -77,6 +123,8 @@ namespace {
 HWY_EXPORT(FmaLoop);
 HWY_EXPORT(FlopsPerIteration);
 HWY_EXPORT(ReadLoop);
+HWY_EXPORT(ReadAhead);
+HWY_EXPORT(ReadStreams);
 HWY_EXPORT(CompiledTarget);
 
 double Seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
@@ -141,6 +189,16 @@ double ProbeReadBandwidth(size_t bytes, double seconds) {
     best = std::max(best, static_cast<double>(repeats * size) / std::max(Seconds() - start, 1e-9));
   } while (Seconds() < end);
   return best;
+}
+
+void Read(int way, const float* data, size_t floats) {
+  volatile float sink = 0.0f;
+  switch (way) {
+    case 0: sink = HWY_DYNAMIC_DISPATCH(ReadLoop)(data, floats); break;
+    case 1: sink = HWY_DYNAMIC_DISPATCH(ReadAhead)(data, floats); break;
+    default: sink = HWY_DYNAMIC_DISPATCH(ReadStreams)(data, floats); break;
+  }
+  static_cast<void>(sink);
 }
 
 int64_t ProbeTarget() { return HWY_DYNAMIC_DISPATCH(CompiledTarget)(); }

@@ -22,6 +22,12 @@ int64_t ProbeTarget();
 // Bytes/s of reading a buffer of `bytes` over and over, the best of a few tries that last about `seconds` together.
 double ProbeReadBandwidth(size_t bytes, double seconds);
 
+// Reads `floats` floats once at full speed, a few less at the end if that is no multiple of what a turn of the loop
+// reads; `data` is aligned to a cache line. Which of the ways is fastest depends on where the data is: kReadWays of
+// them.
+inline constexpr int kReadWays = 3;
+void Read(int way, const float* data, size_t floats);
+
 // The FMA peak of this process. A sample counts only if the probes beside it were close to it: hosts take a core's
 // speed away for seconds at a time, with no other sign.
 class PeakTracker {

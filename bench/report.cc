@@ -15,7 +15,7 @@ namespace {
 
 void PrintMs(int width, const Measurement* measurement) {
   if (measurement != nullptr) {
-    std::printf(" %*.3f", width, measurement->seconds * 1e3);
+    std::printf(" %*.*f", width, measurement->seconds < 1e-3 ? 5 : 3, measurement->seconds * 1e3);
   } else {
     std::printf(" %*s", width, "-");
   }

@@ -1,12 +1,12 @@
 #!/bin/bash
 # Usage: bench/run.sh [FILTER] [FLAG...]
-#        bench/run.sh winograd [FLAG...]
+#        bench/run.sh gemv|rnn|winograd [FILTER] [FLAG...]
 #        bench/run.sh select [FLAG...]
 # Builds the benchmarks (preset release), measures peak_bench, conv2d_bench, conv3d_bench and gemm_bench one after the
 # other on one core, lists what formats take to store (storage_bench), prints their reports and writes Google
 # Benchmark's JSON to build/bench/. FILTER is a regular expression over names like
 # conv2d/vgg16.conv3_2/bcr_col-8x/lacuna; flags, say --target=avx2, go to conv2d_bench, conv3d_bench and gemm_bench.
-# The other two run winograd_bench or select_bench alone, and write build/bench/winograd.json or select.json.
+# The others run gemv_bench, rnn_bench, winograd_bench or select_bench alone, and write build/bench/gemv.json and so on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,10 +15,12 @@ cmake/install-debian.sh cmake ninja-build g++-12 libhwy-dev libbenchmark-dev lib
 cmake/install-debian.sh libtorch-dev || echo "run.sh: no libtorch-dev here, the peer pytorch is left out" >&2
 
 alone=
-if [[ ${1:-} == winograd || ${1:-} == select ]]; then
-  alone=$1
-  shift
-fi
+case ${1:-} in
+  gemv | rnn | winograd | select)
+    alone=$1
+    shift
+    ;;
+esac
 filter=.
 if [[ $# -gt 0 && $1 != -* ]]; then
   filter=$1
@@ -39,7 +41,10 @@ fi
 out=build/bench
 mkdir -p "$out"
 case $alone in
-  winograd) exec "${pin[@]}" build/release/bench/winograd_bench --benchmark_out="$out/winograd.json" "$@" ;;
+  gemv | rnn | winograd)
+    exec "${pin[@]}" "build/release/bench/${alone}_bench" --benchmark_filter="$filter" \
+      --benchmark_out="$out/$alone.json" "$@"
+    ;;
   select) exec "${pin[@]}" build/release/bench/select_bench --json="$out/select.json" "$@" ;;
 esac
 rm -f "$out"/*.json

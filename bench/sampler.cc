@@ -12,6 +12,7 @@ namespace {
 constexpr double kSampleSeconds = 3e-3;
 constexpr double kSurelyOneRun = 10.0;  // samples: a first run so long says how many runs a sample has
 constexpr size_t kMinSamples = 7;
+constexpr size_t kMinSingleRuns = 21;  // as many, if a sample is one short run
 constexpr size_t kMaxSamples = 101;
 constexpr double kRunning = 0.98;  // less of the sample on the CPU: another process had it meanwhile
 
@@ -24,7 +25,10 @@ double CpuSeconds() {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
+size_t MinSamples(const Timed& engine) { return engine.evict ? kMinSingleRuns : kMinSamples; }
+
 double TimeRuns(const Timed& engine, size_t runs) {
+  if (engine.evict) engine.evict();
   const double start = Seconds();
   for (size_t i = 0; i < runs; ++i) engine.run();
   return (Seconds() - start) / static_cast<double>(runs);
@@ -49,17 +53,23 @@ PeakTracker& Sampler::Tracker(int threads) {
 
 Sampler::Plan Sampler::Calibrate(const Timed& engine) {
   if (options_.smoke) return {};
+  if (engine.evict) return {.runs = 1, .warm_runs = 0, .seconds = TimeRuns(engine, 1)};
   // The first run is cold, and any may be interrupted: the fastest counts.
   double once = TimeRuns(engine, 1);
   for (int i = 0; i < 3 && once < kSurelyOneRun * kSampleSeconds; ++i) once = std::min(once, TimeRuns(engine, 1));
   const double runs = std::ceil(kSampleSeconds / std::max(1e-9, once));
-  return {
-      .runs = static_cast<size_t>(std::max(1.0, runs)), .warm_up = once < options_.long_run_seconds, .seconds = once};
+  Plan plan{.runs = static_cast<size_t>(std::max(1.0, runs)), .seconds = once};
+  if (once >= options_.long_run_seconds) {
+    plan.warm_runs = 0;
+  } else if (engine.warm_seconds > 0.0) {
+    plan.warm_runs = static_cast<size_t>(std::max(1.0, std::ceil(engine.warm_seconds / std::max(1e-9, once))));
+  }
+  return plan;
 }
 
 Sampler::Sample Sampler::Take(const Timed& engine, const Plan& plan) {
   PeakTracker& tracker = Tracker(engine.threads);
-  if (plan.warm_up) engine.run();
+  if (plan.warm_runs > 0) TimeRuns(engine, plan.warm_runs);
   const double before = tracker.Probe();
   const double cpu_start = CpuSeconds(), start = Seconds();
   const double seconds = TimeRuns(engine, plan.runs);
@@ -122,7 +132,7 @@ std::vector<Samples> Sampler::Run(std::span<const Timed> engines) {
     let_go(round);
     const double spent = Seconds() - start;
     const bool complete = std::all_of(all.begin(), all.end(), [&](const Turns& turns) {
-      return turns.left || Filter(turns).seconds.size() >= kMinSamples;
+      return turns.left || Filter(turns).seconds.size() >= MinSamples(*turns.engine);
     });
     const bool late = spent > 4.0 * options_.seconds + options_.stretch_seconds && round >= options_.fewest_rounds;
     if (spent > options_.seconds && (complete || late)) break;

@@ -17,6 +17,8 @@ struct Timed {
   int threads = 1;
   bool stays = false;             // takes all turns, however slow
   std::function<void()> leave{};  // called when it drops out, not to be run again; may be null
+  std::function<void()> evict{};  // if not null, called before every run, which is a sample then; not timed
+  double warm_seconds = 0.0;      // it runs so long before every sample, once at least
 };
 
 struct Samples {
@@ -50,10 +52,11 @@ class Sampler {
  public:
   explicit Sampler(const SamplerOptions& options) : options_(options) {}
 
-  // Rounds over all engines until the budget is spent and each has at least 7 samples. A sample is the mean of enough
-  // runs to last 3 ms, after one run that warms the caches, unless runs are long: what caches keep is little beside
-  // that. The FMA peak is probed before and after every sample; the sample is dropped if either probe was below 90 % of
-  // the peak.
+  // Rounds over all engines until the budget is spent and each has at least 7 samples, 21 if it is evicted. A sample is
+  // the mean of enough runs to last 3 ms, after one run that warms the caches, or as many as take Timed::warm_seconds,
+  // unless runs are long: what caches keep is little beside that; of an engine that is evicted it is one run after the
+  // eviction. The FMA peak is probed before and after every sample; the sample is dropped if either probe was below 90
+  // % of the peak.
   std::vector<Samples> Run(std::span<const Timed> engines);
 
   double PeakFlops(int threads) { return Tracker(threads).Peak(); }
@@ -62,7 +65,7 @@ class Sampler {
   // How an engine is sampled.
   struct Plan {
     size_t runs = 1;
-    bool warm_up = true;
+    size_t warm_runs = 1;  // before those
     double seconds = 0.0;  // of the fastest run beforehand
   };
   struct Sample {

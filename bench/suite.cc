@@ -105,6 +105,13 @@ void Report(benchmark::State& state, LayerRun* run, size_t entry) {
     state.counters["pack_ms"] = m.pack_seconds * 1e3;
     state.counters["storage_ratio"] = m.storage_ratio;
   }
+  if (m.read_bandwidth > 0.0) {
+    state.counters["bandwidth_fraction"] = m.bandwidth_fraction();
+    state.counters["roof_ratio"] = m.roof_ratio();
+    state.counters["packed_over_nnz"] = m.packed_over_nnz();
+    state.counters["packed_bytes"] = m.packed_bytes;
+    state.counters["read_gbytes"] = m.read_bandwidth * 1e-9;
+  }
   if (run->entries()[entry].engine.threads > 1) state.counters["bit_identical"] = m.bit_identical ? 1 : 0;
 }
 
@@ -136,6 +143,23 @@ Result<std::string> NetworkSchemeOf(const Layer& layer, const Options& options) 
     return std::string();
   }
   return NetworkSchemeOf(layer, pruning);
+}
+
+// The layer as `op` presents it; a product with a vector also with as many vectors as the options ask for.
+LayerRuns RunsOf(const SuiteOp& op, const Layer& layer, const Options& options, RunContext& context) {
+  const auto make = [&](const std::string& name, int64_t columns) {
+    Layer resized = layer;
+    resized.input[2] = columns;
+    const LayerSetting setting{op.channels_last, op.cell, op.weight_bound, op.cold};
+    return std::make_unique<LayerRun>(name, resized, setting, &context);
+  };
+  LayerRuns runs;
+  runs.push_back(make(op.name, layer.input[2]));
+  if (layer.op != Op::kGemv) return runs;
+  for (const int64_t columns : options.columns) {
+    runs.push_back(make(op.name + std::string("_n") + std::to_string(columns), columns));
+  }
+  return runs;
 }
 
 int Fail(const Status& status) {
@@ -199,17 +223,19 @@ int RunSuite(const Suite& suite, int argc, char** argv) {
   LayerRuns runs;
   const Filter filter(pattern);
   for (const SuiteOp& op : suite.ops) {
+    if (op.weight_bound && options.mode != "both" && (options.mode == "cold") != op.cold) continue;
     for (const Layer& layer : kLayers) {
       if (layer.op != op.op || (op.takes != nullptr && !op.takes(layer))) continue;
-      auto run = std::make_unique<LayerRun>(op.name, layer, op.channels_last, &context);
-      Result<std::string> network_scheme =
-          op.takes != nullptr ? Result<std::string>(std::string()) : NetworkSchemeOf(layer, options);
-      if (!network_scheme.ok()) return Fail(network_scheme.status());
-      run->set_network_scheme(*std::move(network_scheme));
-      AddEntries(*run, suite, op, options, filter);
-      if (run->entries().empty()) continue;
-      Register(run.get());
-      runs.push_back(std::move(run));
+      for (auto& run : RunsOf(op, layer, options, context)) {
+        Result<std::string> network_scheme =
+            op.takes != nullptr ? Result<std::string>(std::string()) : NetworkSchemeOf(layer, options);
+        if (!network_scheme.ok()) return Fail(network_scheme.status());
+        run->set_network_scheme(*std::move(network_scheme));
+        AddEntries(*run, suite, op, options, filter);
+        if (run->entries().empty()) continue;
+        Register(run.get());
+        runs.push_back(std::move(run));
+      }
     }
   }
   if (runs.empty()) return Fail(Status::InvalidArgument("--benchmark_filter %s matches no benchmark", pattern.c_str()));
@@ -217,10 +243,10 @@ int RunSuite(const Suite& suite, int argc, char** argv) {
   benchmark::Shutdown();
   if (options.verbose) PrintDetails(runs);
   PrintLayers(runs);
-  PrintSummary(runs);
+  if (suite.print == nullptr) PrintSummary(runs);
   PrintVariants(runs);
   PrintThreads(runs);
-  PrintNetworks(runs);
+  suite.print == nullptr ? PrintNetworks(runs) : suite.print(runs);
   return PrintFaults(runs, context, /*check_peak=*/!options.smoke) == 0 ? 0 : 1;
 }
 

@@ -3,12 +3,14 @@
 #ifndef LACUNA_BENCH_SUITE_H_
 #define LACUNA_BENCH_SUITE_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine.h"
 #include "layers.h"
 #include "options.h"
+#include "report.h"
 
 namespace lacuna::bench {
 
@@ -21,6 +23,9 @@ struct SuiteOp {
   bool (*takes)(const Layer& layer) = nullptr;                          // leaves out layers, and so whole networks
   std::vector<EngineInfo> (*lacuna)(const Options& options) = nullptr;  // instead of the suite's
   std::vector<EngineInfo> (*peers)() = nullptr;                         // instead of the suite's
+  bool weight_bound = false;                                            // also told what reading the weights takes
+  bool cold = false;                                                    // weights are evicted before every run
+  std::optional<Cell> cell{};                                           // of recurrent layers
 };
 
 struct Suite {
@@ -29,6 +34,7 @@ struct Suite {
   std::vector<std::string> schemes;  // by default
   std::vector<EngineInfo> (*lacuna)(const Options& options) = nullptr;
   std::vector<EngineInfo> (*peers)() = nullptr;
+  void (*print)(const LayerRuns& runs) = nullptr;  // instead of groups of layers and networks
 };
 
 int RunSuite(const Suite& suite, int argc, char** argv);

@@ -4,6 +4,7 @@
 #include "lacuna/prune/project.h"
 #include "lacuna/prune/scheme.h"
 #include "lacuna/reference/convolution.h"
+#include "lacuna/reference/recurrent.h"
 
 #include <algorithm>
 #include <cmath>
@@ -19,17 +20,67 @@ void FillGaussian(std::span<float> values, float deviation, uint32_t seed) {
   for (float& value : values) value = gaussian(generator);
 }
 
-// The output channels that are verified: spread over the layer, few enough for naive loops.
+// The output channels that are verified: spread over the layer, few enough for naive loops; of a few vectors all that
+// time allows.
 std::vector<int64_t> ChannelsToVerify(const ConvShape<3>& shape) {
   constexpr double kMultiplyAdds = 32e6;
   const double each = shape.dense_flops() / 2.0 / static_cast<double>(shape.out_channels);
-  const auto count =
-      std::min(shape.out_channels, std::clamp<int64_t>(static_cast<int64_t>(kMultiplyAdds / each), 2, 16));
+  constexpr int64_t kFewPixels = 16;
+  const int64_t most = shape.positions() <= kFewPixels ? shape.out_channels : 16;
+  const auto count = std::min(shape.out_channels, std::clamp<int64_t>(static_cast<int64_t>(kMultiplyAdds / each), 2,
+                                                                      std::max<int64_t>(most, 2)));
   std::vector<int64_t> channels;
   for (int64_t i = 0; i < count; ++i) {
     channels.push_back(count == 1 ? 0 : i * (shape.out_channels - 1) / (count - 1));
   }
   return channels;
+}
+
+std::optional<Recurrence> RecurrenceOf(const Workload& workload, const WeightSet& set) {
+  if (!set.recurrent) return std::nullopt;
+  return Recurrence{.cell = *workload.cell,
+                    .weights = set.recurrent->dense.values(),
+                    .pruned = set.recurrent->pruned ? &*set.recurrent->pruned : nullptr,
+                    .bias = workload.bias,
+                    .h = workload.h,
+                    .c = workload.c};
+}
+
+Result<WeightMatrix> PruneMatrix(const DenseWeights<float>& dense, const std::string& scheme, int64_t taps) {
+  LACUNA_ASSIGN_OR_RETURN(parsed, prune::ParseScheme(scheme));
+  LACUNA_ASSIGN_OR_RETURN(pruned, prune::Project(dense, parsed, taps));
+  LACUNA_ASSIGN_OR_RETURN(expanded, pruned.ToDense());
+  return WeightMatrix{std::move(expanded), std::move(pruned)};
+}
+
+Result<WeightMatrix> GaussianMatrix(const MatrixShape& shape, float deviation, uint32_t seed) {
+  LACUNA_ASSIGN_OR_RETURN(dense, DenseWeights<float>::Zeros(shape));
+  FillGaussian(dense.mutable_values(), deviation, seed);
+  return WeightMatrix{std::move(dense), std::nullopt};
+}
+
+template <RecurrentOptions Options>
+Status Expect(const Problem& problem, const Options& options, std::vector<double>& expected) {
+  const ConvShape<3>& shape = problem.shape;
+  const int64_t input = shape.in_channels, hidden = shape.out_channels, steps = shape.positions();
+  const Recurrence& recurrence = *problem.recurrence;
+  std::vector<double> h(recurrence.h.begin(), recurrence.h.end()), c(recurrence.c.begin(), recurrence.c.end());
+  expected.resize(static_cast<size_t>(hidden * steps));
+  return reference::Recurrent<double>(
+      {input, hidden, problem.weights, recurrence.weights}, options, Direction::kForward, {},
+      TensorView<const float, 3>{problem.input.data(), {steps, 1, input}, {1, 1, steps}},
+      TensorView<double, 3>{expected.data(), {steps, 1, hidden}, {1, 1, steps}},
+      MatrixView<double>::ColumnMajor(h.data(), hidden, 1), MatrixView<double>::ColumnMajor(c.data(), hidden, 1));
+}
+
+// By reference/.
+Status Expect(const Problem& problem, std::vector<double>& expected) {
+  const Recurrence& recurrence = *problem.recurrence;
+  if (recurrence.cell == Cell::kLstm) return Expect(problem, LstmOptions{.bias = recurrence.bias}, expected);
+  return Expect(
+      problem,
+      GruOptions{.bias = recurrence.bias, .linear_before_reset = recurrence.cell == Cell::kGruLinearBeforeReset},
+      expected);
 }
 
 }  // namespace
@@ -46,14 +97,13 @@ Problem Workload::ProblemOf(const WeightSet& set, bool channels_last) const {
           .channels_last = channels_last,
           .weights = set.dense.values(),
           .pruned = set.pruned ? &*set.pruned : nullptr,
-          .input = input};
+          .input = input,
+          .recurrence = RecurrenceOf(*this, set)};
 }
 
 Result<WeightSet> Prune(const DenseWeights<float>& dense, const std::string& scheme, const ConvShape<3>& shape) {
-  LACUNA_ASSIGN_OR_RETURN(parsed, prune::ParseScheme(scheme));
-  LACUNA_ASSIGN_OR_RETURN(pruned, prune::Project(dense, parsed, shape.taps()));
-  LACUNA_ASSIGN_OR_RETURN(expanded, pruned.ToDense());
-  return WeightSet{scheme, std::move(expanded), std::move(pruned)};
+  LACUNA_ASSIGN_OR_RETURN(matrix, PruneMatrix(dense, scheme, shape.taps()));
+  return WeightSet{std::move(matrix), scheme};
 }
 
 Result<Workload> MakeWorkload(const ConvShape<3>& shape, std::span<const std::string> schemes) {
@@ -61,17 +111,64 @@ Result<Workload> MakeWorkload(const ConvShape<3>& shape, std::span<const std::st
   Workload workload{.shape = shape, .input = {}, .weights = {}};
   workload.input.resize(static_cast<size_t>(shape.input_elements()));
   FillGaussian(workload.input, 1.0f, /*seed=*/1);
-  LACUNA_ASSIGN_OR_RETURN(dense, DenseWeights<float>::Zeros(MatrixShapeOf(shape)));
-  FillGaussian(dense.mutable_values(), std::sqrt(2.0f / static_cast<float>(shape.depth())), /*seed=*/2);
+  const float deviation = std::sqrt(2.0f / static_cast<float>(shape.depth()));
+  LACUNA_ASSIGN_OR_RETURN(dense, GaussianMatrix(MatrixShapeOf(shape), deviation, /*seed=*/2));
   std::vector<WeightSet> pruned;
   for (const std::string& scheme : schemes) {
     if (scheme == "dense") continue;
-    LACUNA_ASSIGN_OR_RETURN(set, Prune(dense, scheme, shape));
+    LACUNA_ASSIGN_OR_RETURN(set, Prune(dense.dense, scheme, shape));
     pruned.push_back(std::move(set));
   }
-  workload.weights.push_back({"dense", std::move(dense), std::nullopt});
+  workload.weights.push_back({std::move(dense), "dense"});
   for (WeightSet& set : pruned) workload.weights.push_back(std::move(set));
   return workload;
+}
+
+Result<Workload> MakeRecurrentWorkload(const ConvShape<3>& shape, Cell cell, std::span<const std::string> schemes) {
+  LACUNA_RETURN_IF_ERROR(shape.Validate());
+  const int64_t input = shape.in_channels, hidden = shape.out_channels, rows = GatesOf(cell) * hidden;
+  Workload workload{.shape = shape, .input = {}, .weights = {}, .cell = cell};
+  const auto fill = [](std::vector<float>& values, int64_t size, float deviation, uint32_t seed) {
+    values.resize(static_cast<size_t>(size));
+    FillGaussian(values, deviation, seed);
+  };
+  fill(workload.input, shape.input_elements(), 1.0f, /*seed=*/1);
+  fill(workload.bias, 2 * rows, 0.1f, /*seed=*/4);
+  fill(workload.h, hidden, 0.5f, /*seed=*/5);
+  if (cell == Cell::kLstm) fill(workload.c, hidden, 0.5f, /*seed=*/6);
+  const auto gaussian = [&](int64_t columns, uint32_t seed) {
+    return GaussianMatrix({.rows = rows, .columns = columns}, 0.5f / std::sqrt(static_cast<float>(columns)), seed);
+  };
+  LACUNA_ASSIGN_OR_RETURN(w, gaussian(input, /*seed=*/2));
+  LACUNA_ASSIGN_OR_RETURN(r, gaussian(hidden, /*seed=*/3));
+  std::vector<WeightSet> sets;
+  for (const std::string& scheme : schemes) {
+    if (scheme == "dense") continue;
+    LACUNA_ASSIGN_OR_RETURN(pruned_w, PruneMatrix(w.dense, scheme, /*taps=*/1));
+    LACUNA_ASSIGN_OR_RETURN(pruned_r, PruneMatrix(r.dense, scheme, /*taps=*/1));
+    sets.push_back({std::move(pruned_w), scheme, std::move(pruned_r)});
+  }
+  sets.insert(sets.begin(), WeightSet{std::move(w), "dense", std::move(r)});
+  for (WeightSet& set : sets) {
+    LACUNA_RETURN_IF_ERROR(Expect(workload.ProblemOf(set, /*channels_last=*/true), set.expected));
+  }
+  workload.weights = std::move(sets);
+  return workload;
+}
+
+Result<double> VerifyRecurrent(std::span<const double> expected, std::span<const float> output) {
+  constexpr double kAllowed = 1e-4;
+  double largest_error = 0.0, square_sum = 0.0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const double error = std::abs(static_cast<double>(output[i]) - expected[i]);
+    largest_error = std::max(largest_error, error);
+    square_sum += expected[i] * expected[i];
+    if (error <= kAllowed) continue;  // false for NaN
+    return Status::Make(StatusCode::kDataLoss, "wrong output: value %zu of [hidden][steps] is %g, must be %g within %g",
+                        i, static_cast<double>(output[i]), expected[i], kAllowed);
+  }
+  const double rms = std::sqrt(square_sum / static_cast<double>(expected.size()));
+  return rms > 0.0 ? largest_error / rms : 0.0;
 }
 
 Result<double> Verify(const Problem& problem, bool winograd, std::span<const float> output) {

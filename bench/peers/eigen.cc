@@ -1,4 +1,4 @@
-// Eigen: dense product, and product of a row-major sparse (CSR) matrix with a dense one.
+// Eigen: dense product, and product of a sparse matrix, by rows (CSR) or by columns (CSC), with a dense one.
 
 #include "peers/eigen_kernels.h"
 #include "peers/peers.h"
@@ -27,6 +27,7 @@ class EigenEngine : public Engine {
       : product_(std::move(product)), x_(std::move(x)), y_(std::move(y)) {}
   void Run() override { product_->Run(x_.data(), x_.pixels(), y_.data()); }
   void CopyOutput(std::span<float> planar) const override { y_.CopyTo(planar); }
+  std::vector<MemoryRange> Weights() const override { return product_->Weights(); }
 
  private:
   std::unique_ptr<EigenProduct> product_;
@@ -34,10 +35,11 @@ class EigenEngine : public Engine {
   Activations y_;
 };
 
-Result<EnginePointer> MakeEigen(const Problem& problem, const Settings& settings, const EngineInfo& info) {
+template <EigenStorage kStorage>
+Result<EnginePointer> MakeEigen(const Problem& problem, const Settings& settings, const EngineInfo&) {
   const int64_t m = problem.shape.out_channels, k = problem.shape.in_channels;
   const Make make = Choose(settings.instruction_set);
-  std::unique_ptr<EigenProduct> product(make(problem.weights.data(), m, k, info.pruned, problem.channels_last));
+  std::unique_ptr<EigenProduct> product(make(problem.weights.data(), m, k, kStorage, problem.channels_last));
   LACUNA_ASSIGN_OR_RETURN(x, Activations::InputOf(problem, problem.channels_last));
   LACUNA_ASSIGN_OR_RETURN(y, Activations::OutputOf(problem, problem.channels_last));
   return EnginePointer(std::make_unique<EigenEngine>(std::move(product), std::move(x), std::move(y)));
@@ -46,8 +48,24 @@ Result<EnginePointer> MakeEigen(const Problem& problem, const Settings& settings
 }  // namespace
 
 std::vector<EngineInfo> EigenEngines() {
-  return {{.name = "eigen", .supports = &IsGemm, .make = &MakeEigen},
-          {.name = "eigen_sparse", .dense = false, .pruned = true, .supports = &IsGemm, .make = &MakeEigen}};
+  return {{.name = "eigen", .supports = &IsGemm, .make = &MakeEigen<EigenStorage::kDense>},
+          {.name = "eigen_sparse",
+           .dense = false,
+           .pruned = true,
+           .supports = &IsGemm,
+           .make = &MakeEigen<EigenStorage::kSparseRows>}};
+}
+
+std::vector<EngineInfo> EigenGemvs() {
+  const EngineInfo rows{.name = "eigen_rows",
+                        .dense = false,
+                        .pruned = true,
+                        .supports = &IsGemm,
+                        .make = &MakeEigen<EigenStorage::kSparseRows>};
+  EngineInfo columns = rows;
+  columns.name = "eigen_columns";
+  columns.make = &MakeEigen<EigenStorage::kSparseColumns>;
+  return {rows, columns};
 }
 
 }  // namespace lacuna::bench

@@ -6,6 +6,8 @@
 #include <Eigen/Core>
 #include <Eigen/SparseCore>
 
+#include <cstddef>
+#include <span>
 #include <vector>
 
 namespace lacuna::bench {
@@ -14,21 +16,35 @@ namespace {
 template <int kOrder>
 using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, kOrder>;
 using RowMajorMatrix = Matrix<Eigen::RowMajor>;
-using Sparse = Eigen::SparseMatrix<float, Eigen::RowMajor>;
+using Vector = Eigen::VectorXf;
+
+// y = w x, with vectors where there is one column.
+template <int kOrder, class W>
+void Multiply(const W& w, const float* x, int64_t n, float* y) {
+  if (n == 1) {
+    Eigen::Map<Vector>(y, w.rows()).noalias() = w * Eigen::Map<const Vector>(x, w.cols());
+  } else {
+    Eigen::Map<Matrix<kOrder>>(y, w.rows(), n).noalias() = w * Eigen::Map<const Matrix<kOrder>>(x, w.cols(), n);
+  }
+}
+
+template <class T>
+std::span<const std::byte> BytesOf(const T* values, int64_t count) {
+  return std::as_bytes(std::span<const T>(values, static_cast<size_t>(count)));
+}
 
 template <int kOrder>
 class DenseProduct : public EigenProduct {
  public:
   DenseProduct(const float* w, int64_t m, int64_t k) : w_(w, m, k) {}
-  void Run(const float* x, int64_t n, float* y) const override {
-    Eigen::Map<Matrix<kOrder>>(y, w_.rows(), n).noalias() = w_ * Eigen::Map<const Matrix<kOrder>>(x, w_.cols(), n);
-  }
+  void Run(const float* x, int64_t n, float* y) const override { Multiply<kOrder>(w_, x, n, y); }
+  std::vector<std::span<const std::byte>> Weights() const override { return {BytesOf(w_.data(), w_.size())}; }
 
  private:
   Eigen::Map<const RowMajorMatrix> w_;
 };
 
-template <int kOrder>
+template <int kStorage, int kOrder>
 class SparseProduct : public EigenProduct {
  public:
   SparseProduct(const float* w, int64_t m, int64_t k) : w_(m, k) {
@@ -40,26 +56,32 @@ class SparseProduct : public EigenProduct {
     }
     w_.setFromTriplets(kept.begin(), kept.end());
   }
-  void Run(const float* x, int64_t n, float* y) const override {
-    Eigen::Map<Matrix<kOrder>>(y, w_.rows(), n).noalias() = w_ * Eigen::Map<const Matrix<kOrder>>(x, w_.cols(), n);
+  void Run(const float* x, int64_t n, float* y) const override { Multiply<kOrder>(w_, x, n, y); }
+  std::vector<std::span<const std::byte>> Weights() const override {
+    return {BytesOf(w_.valuePtr(), w_.nonZeros()), BytesOf(w_.innerIndexPtr(), w_.nonZeros()),
+            BytesOf(w_.outerIndexPtr(), w_.outerSize() + 1)};
   }
 
  private:
-  Sparse w_;
+  Eigen::SparseMatrix<float, kStorage> w_;
 };
+
+template <int kOrder>
+EigenProduct* MakeProduct(const float* w, int64_t m, int64_t k, EigenStorage storage) {
+  switch (storage) {
+    case EigenStorage::kSparseRows: return new SparseProduct<Eigen::RowMajor, kOrder>(w, m, k);
+    case EigenStorage::kSparseColumns: return new SparseProduct<Eigen::ColMajor, kOrder>(w, m, k);
+    case EigenStorage::kDense: break;
+  }
+  return new DenseProduct<kOrder>(w, m, k);
+}
 
 }  // namespace
 }  // namespace lacuna::bench
 
-extern "C" __attribute__((visibility("default"))) lacuna::bench::EigenProduct* LACUNA_BENCH_EIGEN(const float* w,
-                                                                                                  int64_t m, int64_t k,
-                                                                                                  bool sparse,
-                                                                                                  bool channels_last) {
+extern "C" __attribute__((visibility("default"))) lacuna::bench::EigenProduct* LACUNA_BENCH_EIGEN(
+    const float* w, int64_t m, int64_t k, lacuna::bench::EigenStorage storage, bool channels_last) {
   using namespace lacuna::bench;
-  if (sparse) {
-    if (channels_last) return new SparseProduct<Eigen::ColMajor>(w, m, k);
-    return new SparseProduct<Eigen::RowMajor>(w, m, k);
-  }
-  if (channels_last) return new DenseProduct<Eigen::ColMajor>(w, m, k);
-  return new DenseProduct<Eigen::RowMajor>(w, m, k);
+  return channels_last ? MakeProduct<Eigen::ColMajor>(w, m, k, storage)
+                       : MakeProduct<Eigen::RowMajor>(w, m, k, storage);
 }

@@ -1,5 +1,5 @@
-// oneDNN: convolution by the direct and the Winograd algorithm, GEMM by inner product or matmul. Weights and
-// activations are in the layout that oneDNN asks for; only the computation is timed.
+// oneDNN: convolution by the direct and the Winograd algorithm, GEMM by inner product or matmul, GRU and LSTM. Weights
+// and activations are in the layout that oneDNN asks for; only the computation is timed.
 
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.hpp>
@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <initializer_list>
 #include <string_view>
+#include <type_traits>
 #include <unordered_map>
 
 #include "peers/peers.h"
@@ -60,6 +62,16 @@ class OnednnEngine : public Engine {
     stream.wait();
   }
   std::string Detail() const override { return detail_; }
+  std::vector<MemoryRange> Weights() const override {
+    std::vector<MemoryRange> ranges;
+    for (const int argument : {DNNL_ARG_WEIGHTS, DNNL_ARG_WEIGHTS_ITER}) {
+      const auto found = arguments_.find(argument);
+      if (found == arguments_.end()) continue;
+      const dnnl::memory& memory = found->second;
+      ranges.push_back(RangeOf(static_cast<const std::byte*>(memory.get_data_handle()), memory.get_desc().get_size()));
+    }
+    return ranges;
+  }
 
  private:
   dnnl::stream stream_;
@@ -131,13 +143,22 @@ Result<EnginePointer> MakeOnednnConvolution(const Problem& problem, const Settin
   }
 }
 
-// Y^T[N, M] = X^T[N, K] W^T[K, M]: oneDNN packs the right factor. All layouts are oneDNN's choice.
-EnginePointer MakeInnerProduct(const Problem& problem, const Settings& settings) {
+enum WeightLayout : uint8_t { kAny, kByRows, kByColumns };
+constexpr const char* kLayoutNames[] = {" ", ", weights by rows, ", ", weights by columns, "};
+
+Tag TagOf(WeightLayout layout, Tag by_rows, Tag by_columns) {
+  return layout == kAny ? Tag::any : layout == kByRows ? by_rows : by_columns;
+}
+
+// Y^T[N, M] = X^T[N, K] W^T[K, M]: oneDNN packs the right factor. With `by` any all layouts are oneDNN's choice, else
+// weights are stored by rows or by columns.
+EnginePointer MakeInnerProduct(const Problem& problem, const Settings& settings, WeightLayout by) {
   dnnl::engine& engine = CpuEngine(settings);
   dnnl::stream stream(engine);
   const int64_t m = problem.shape.out_channels, k = problem.shape.in_channels, n = problem.shape.positions();
   const dnnl::inner_product_forward::desc description(dnnl::prop_kind::forward_inference, {{n, k}, kF32, Tag::any},
-                                                      {{m, k}, kF32, Tag::any}, {{n, m}, kF32, Tag::any});
+                                                      {{m, k}, kF32, TagOf(by, Tag::ab, Tag::ba)},
+                                                      {{n, m}, kF32, Tag::any});
   const dnnl::inner_product_forward::primitive_desc made(description, engine);
   Arguments arguments;
   arguments[DNNL_ARG_SRC] = Reordered(stream, {{n, k}, kF32, Tag::ba}, made.src_desc(), problem.input);
@@ -146,16 +167,17 @@ EnginePointer MakeInnerProduct(const Problem& problem, const Settings& settings)
   arguments[DNNL_ARG_DST] = y;
   return std::make_unique<OnednnEngine>(std::move(stream), dnnl::inner_product_forward(made), std::move(arguments),
                                         std::move(y), dnnl::memory::desc({n, m}, kF32, Tag::ba),
-                                        std::string("inner_product ") + made.impl_info_str());
+                                        std::string("inner_product") + kLayoutNames[by] + made.impl_info_str());
 }
 
 // Activations stay plain, in the layout of the problem: matmul's best case packs only the weights.
-EnginePointer MakeMatmul(const Problem& problem, const Settings& settings) {
+EnginePointer MakeMatmul(const Problem& problem, const Settings& settings, WeightLayout by) {
   dnnl::engine& engine = CpuEngine(settings);
   dnnl::stream stream(engine);
   const int64_t m = problem.shape.out_channels, k = problem.shape.in_channels, n = problem.shape.positions();
   const Tag layout = problem.channels_last ? Tag::ab : Tag::ba;
-  const dnnl::matmul::desc description({{n, k}, kF32, layout}, {{k, m}, kF32, Tag::any}, {{n, m}, kF32, layout});
+  const dnnl::matmul::desc description({{n, k}, kF32, layout}, {{k, m}, kF32, TagOf(by, Tag::ba, Tag::ab)},
+                                       {{n, m}, kF32, layout});
   const dnnl::matmul::primitive_desc made(description, engine);
   Arguments arguments;
   arguments[DNNL_ARG_SRC] = Reordered(stream, {{n, k}, kF32, Tag::ba}, made.src_desc(), problem.input);
@@ -164,31 +186,143 @@ EnginePointer MakeMatmul(const Problem& problem, const Settings& settings) {
   arguments[DNNL_ARG_DST] = y;
   return std::make_unique<OnednnEngine>(std::move(stream), dnnl::matmul(made), std::move(arguments), std::move(y),
                                         dnnl::memory::desc({n, m}, kF32, Tag::ba),
-                                        std::string("matmul ") + made.impl_info_str());
+                                        std::string("matmul") + kLayoutNames[by] + made.impl_info_str());
 }
 
-// Which of the two is faster differs by shape and instruction set.
-Result<EnginePointer> MakeOnednnGemm(const Problem& problem, const Settings& settings, const EngineInfo&) {
+// Which is faster differs by shape and instruction set.
+using MakeInLayout = EnginePointer (*)(const Problem& problem, const Settings& settings, WeightLayout by);
+
+Result<EnginePointer> MakeFastest(const Problem& problem, const Settings& settings,
+                                  std::initializer_list<MakeInLayout> makers,
+                                  std::initializer_list<WeightLayout> layouts) {
   EnginePointer best;
   double best_seconds = 1e30;
   std::string reason = "no implementation";
-  for (const auto make : {&MakeInnerProduct, &MakeMatmul}) {
-    try {
-      EnginePointer engine = make(problem, settings);
-      const double seconds = FastestRun(*engine, /*runs=*/5);
-      if (seconds < best_seconds) {
-        best_seconds = seconds;
-        best = std::move(engine);
+  for (const MakeInLayout make : makers) {
+    for (const WeightLayout layout : layouts) {
+      try {
+        EnginePointer engine = make(problem, settings, layout);
+        const double seconds = FastestRun(problem, *engine, /*runs=*/5);
+        if (seconds < best_seconds) {
+          best_seconds = seconds;
+          best = std::move(engine);
+        }
+      } catch (const dnnl::error& error) {
+        reason = error.what();
       }
-    } catch (const dnnl::error& error) {
-      reason = error.what();
     }
   }
   if (best == nullptr) return Absent(reason.c_str());
   return best;
 }
 
+Result<EnginePointer> MakeOnednnGemm(const Problem& problem, const Settings& settings, const EngineInfo&) {
+  return MakeFastest(problem, settings, {&MakeInnerProduct, &MakeMatmul}, {kAny});
+}
+
+Result<EnginePointer> MakeOnednnGemv(const Problem& problem, const Settings& settings, const EngineInfo&) {
+  return MakeFastest(problem, settings, {&MakeInnerProduct, &MakeMatmul}, {kAny, kByRows, kByColumns});
+}
+
+// oneDNN's gate g is ONNX's k...Gates[g]: update, reset, candidate; and input, forget, candidate, output.
+constexpr int64_t kGruGates[] = {0, 1, 2}, kLstmGates[] = {0, 2, 3, 1};
+
+std::span<const int64_t> GateOrder(Cell cell) {
+  return cell == Cell::kLstm ? std::span<const int64_t>(kLstmGates) : std::span<const int64_t>(kGruGates);
+}
+
+// [gates * hidden][columns] with oneDNN's order of gates.
+std::vector<float> OrderGates(Cell cell, std::span<const float> values, int64_t hidden, int64_t columns) {
+  std::vector<float> ordered;
+  const auto gate_values = static_cast<size_t>(hidden * columns);
+  for (const int64_t gate : GateOrder(cell)) {
+    const auto from = values.subspan(static_cast<size_t>(gate) * gate_values, gate_values);
+    ordered.insert(ordered.end(), from.begin(), from.end());
+  }
+  return ordered;
+}
+
+// oneDNN has one bias a gate; where the reset gate scales the recurrent product, that one's is the fourth.
+std::vector<float> BiasOf(const Recurrence& recurrence, int64_t hidden) {
+  const size_t half = recurrence.bias.size() / 2, gate_values = static_cast<size_t>(hidden);
+  std::vector<float> bias(recurrence.bias.begin(), recurrence.bias.begin() + static_cast<ptrdiff_t>(half));
+  for (size_t i = 0; i < half; ++i) {
+    const bool apart = recurrence.cell == Cell::kGruLinearBeforeReset && i >= 2 * gate_values;
+    (apart ? bias.emplace_back(0.0f) : bias[i]) += recurrence.bias[half + i];
+  }
+  return recurrence.cell == Cell::kLstm ? OrderGates(recurrence.cell, bias, hidden, 1) : bias;
+}
+
+// All of the layer in one primitive; a step is a sequence of one.
+template <class Primitive>
+EnginePointer MakeRecurrenceBy(const Problem& problem, const Settings& settings, WeightLayout by) {
+  constexpr bool kIsLstm = std::is_same_v<Primitive, dnnl::lstm_forward>;
+  dnnl::engine& engine = CpuEngine(settings);
+  dnnl::stream stream(engine);
+  const Recurrence& recurrence = *problem.recurrence;
+  const int64_t input = problem.shape.in_channels, hidden = problem.shape.out_channels,
+                steps = problem.shape.positions(), gates = GatesOf(recurrence.cell);
+  const std::vector<float> bias_values = BiasOf(recurrence, hidden);
+  using Desc = dnnl::memory::desc;
+  const Desc x({steps, 1, input}, kF32, Tag::tnc), y({steps, 1, hidden}, kF32, Tag::tnc);
+  const Desc state({1, 1, 1, hidden}, kF32, Tag::ldnc);
+  const Desc bias({1, 1, static_cast<int64_t>(bias_values.size()) / hidden, hidden}, kF32, Tag::ldgo);
+  const dnnl::memory::dims w_dims{1, 1, input, gates, hidden}, r_dims{1, 1, hidden, gates, hidden};
+  const Tag layout = TagOf(by, Tag::ldgoi, Tag::ldigo);
+  const Desc w(w_dims, kF32, layout), r(r_dims, kF32, layout);
+  const auto description = [&] {
+    const auto kind = dnnl::prop_kind::forward_inference;
+    const auto direction = dnnl::rnn_direction::unidirectional_left2right;
+    if constexpr (kIsLstm) {
+      return typename Primitive::desc(kind, direction, x, state, state, w, r, bias, y, state, state);
+    } else {
+      return typename Primitive::desc(kind, direction, x, state, w, r, bias, y, state);
+    }
+  }();
+  const typename Primitive::primitive_desc made(description, engine);
+  const auto matrix = [&](std::span<const float> values, const dnnl::memory::dims& dims, const Desc& wanted) {
+    const std::vector<float> ordered = OrderGates(recurrence.cell, values, hidden, dims[2]);
+    return Reordered(stream, Desc(dims, kF32, Tag::ldgoi), wanted, ordered);
+  };
+  // [channels][steps]
+  const auto planar = [&](int64_t channels) {
+    return Desc({steps, 1, channels}, kF32, dnnl::memory::dims{1, steps * channels, steps});
+  };
+  Arguments arguments;
+  arguments[DNNL_ARG_SRC_LAYER] = Reordered(stream, planar(input), x, problem.input);
+  arguments[DNNL_ARG_SRC_ITER] = Reordered(stream, state, state, recurrence.h);
+  arguments[DNNL_ARG_WEIGHTS_LAYER] = matrix(problem.weights, w_dims, made.weights_layer_desc());
+  arguments[DNNL_ARG_WEIGHTS_ITER] = matrix(recurrence.weights, r_dims, made.weights_iter_desc());
+  arguments[DNNL_ARG_BIAS] = Reordered(stream, bias, bias, bias_values);
+  dnnl::memory output(y, engine);
+  arguments[DNNL_ARG_DST_LAYER] = output;
+  arguments[DNNL_ARG_DST_ITER] = dnnl::memory(state, engine);
+  if constexpr (kIsLstm) {
+    arguments[DNNL_ARG_SRC_ITER_C] = Reordered(stream, state, state, recurrence.c);
+    arguments[DNNL_ARG_DST_ITER_C] = dnnl::memory(state, engine);
+  }
+  return std::make_unique<OnednnEngine>(std::move(stream), Primitive(made), std::move(arguments), std::move(output),
+                                        planar(hidden), std::string("rnn") + kLayoutNames[by] + made.impl_info_str());
+}
+
+EnginePointer MakeRecurrence(const Problem& problem, const Settings& settings, WeightLayout by) {
+  switch (problem.recurrence->cell) {
+    case Cell::kGru: return MakeRecurrenceBy<dnnl::gru_forward>(problem, settings, by);
+    case Cell::kGruLinearBeforeReset: return MakeRecurrenceBy<dnnl::lbr_gru_forward>(problem, settings, by);
+    case Cell::kLstm: return MakeRecurrenceBy<dnnl::lstm_forward>(problem, settings, by);
+  }
+  return nullptr;
+}
+
+Result<EnginePointer> MakeOnednnRecurrence(const Problem& problem, const Settings& settings, const EngineInfo&) {
+  return MakeFastest(problem, settings, {&MakeRecurrence}, {kAny, kByRows, kByColumns});
+}
+
 }  // namespace
+
+std::vector<EngineInfo> OnednnRecurrences() {
+  return {{.name = "onednn", .supports = [](const Problem&) { return true; }, .make = &MakeOnednnRecurrence}};
+}
 
 template <int kRank>
 std::vector<EngineInfo> OnednnConvolutions() {
@@ -212,6 +346,7 @@ std::vector<EngineInfo> OnednnConvolutions() {
 template std::vector<EngineInfo> OnednnConvolutions<2>();
 template std::vector<EngineInfo> OnednnConvolutions<3>();
 
+std::vector<EngineInfo> OnednnGemvs() { return {{.name = "onednn", .supports = &IsGemm, .make = &MakeOnednnGemv}}; }
 std::vector<EngineInfo> OnednnGemms() { return {{.name = "onednn", .supports = &IsGemm, .make = &MakeOnednnGemm}}; }
 
 }  // namespace lacuna::bench

@@ -80,7 +80,7 @@ Result<EnginePointer> MakePytorch(const Problem& problem, const Settings& settin
     PytorchConvolution* convolution = library.make(copy, layout.layout, error, sizeof(error));
     if (convolution == nullptr) continue;
     auto engine = std::make_unique<PytorchEngine>(convolution, layout.name);
-    const double seconds = FastestRun(*engine, /*runs=*/2);
+    const double seconds = FastestRun(problem, *engine, /*runs=*/2);
     if (seconds >= best_seconds) continue;
     best_seconds = seconds;
     best = std::move(engine);

@@ -111,7 +111,7 @@ class Unpacked {
         wrong_ += used[row];  // two rows with the same weights
         used[row] = true;
         for (size_t t = 0; t < 4; ++t) {
-          const uint8_t column = cells.column[4 * cell + (row + t) % 4];
+          const uint8_t column = cells.column[cell][(row + t) % 4];
           const size_t index = column == GemvCells::kNone ? None(band) : size_t{cells.chunk[cell]} * 16 + column;
           Put(block, first_row + r, band, index, weight[t * 16 + 4 * cell + row], true);
         }
@@ -285,7 +285,7 @@ TEST_CASE("PackGemv: cells are the rows and columns that keep each other") {
   const GemvCells& cells = packed->cells[0];
   const std::vector<uint8_t> columns = {2, 0x80, 0x80, 0x80, 3, 0x80, 0x80, 0x80,
                                         3, 0x80, 0x80, 0x80, 2, 4,    0x80, 0x80};
-  CHECK(std::ranges::equal(cells.column, columns));
+  CHECK(std::equal(columns.begin(), columns.end(), cells.column[0]));
   CHECK(cells.chunk[2] == 0);
   CHECK(cells.chunk[3] == 1);
   CHECK(cells.rows[0] == 0b1010'0000'1011'1010);

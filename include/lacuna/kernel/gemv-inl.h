@@ -380,7 +380,7 @@ inline HWY_NOINLINE void RunGemvCells(const GemvArgs& args) {
   for (size_t panel = 0; panel < args.panels; ++panel) {
     auto rows0 = hn::Zero(d), rows4 = hn::Zero(d);  // 0 to 3 and 4 to 7, of every cell in turn
     for (uint32_t left = args.steps[panel]; left > 0; --left, ++cells, weight += 4 * kCellWeights) {
-      const auto column = hn::PromoteTo(du, hn::LoadU(d8, cells->column));
+      const auto column = hn::PromoteTo(du, hn::LoadU(d8, cells->column[0]));
       const auto index = hn::Or(column, second);
       const auto chunk = [&](size_t cell) HWY_ATTR { return hn::Load(d, x + size_t{cells->chunk[cell]} * 16); };
       auto in = hn::IfThenElse(lower, LookUp32(chunk(0), chunk(1), index), LookUp32(chunk(2), chunk(3), index));

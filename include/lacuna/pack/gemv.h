@@ -35,10 +35,10 @@ enum class GemvForm : uint8_t {
 struct GemvCells {
   static constexpr uint8_t kNone = 0x80;  // no column: its weights are zero, and its input is taken for zero
 
-  uint8_t column[16];  // [cell][4], counted from the chunk's first
-  uint16_t chunk[4];   // of each cell: 16 columns of the band
-  uint32_t place[2];   // bits 2 * (4 * cell + r): which of the cell's rows row r of the panel is; place[1]: row 4 + r
-  uint16_t rows[2];    // bits 4 * cell + r: whether it is one of them
+  uint8_t column[4][4];  // [cell][4], counted from the chunk's first
+  uint16_t chunk[4];     // of each cell: 16 columns of the band
+  uint32_t place[2];     // bits 2 * (4 * cell + r): which of the cell's rows row r of the panel is; place[1]: row 4 + r
+  uint16_t rows[2];      // bits 4 * cell + r: whether it is one of them
 };
 inline constexpr int64_t kCellColumns = 16;  // that a cell's are among
 inline constexpr size_t kCellWeights = 16;
@@ -405,9 +405,9 @@ void FillCells(const PanelScratch<T>& scratch, const GemvPanelRows& rows, size_t
         }
         ++row;
       }
-      for (size_t c = 0; c < cell.columns; ++c) {
+      for (size_t c = 0; c < std::min<size_t>(cell.columns, 4); ++c) {
         const size_t column = (cell.column[c] - columns.first) % static_cast<size_t>(kCellColumns);
-        step.column[4 * place + c] = static_cast<uint8_t>(column);
+        step.column[place][c] = static_cast<uint8_t>(column);
       }
     });
   }
@@ -524,7 +524,9 @@ Result<PackedGemv<T>> PackGemv(const Weights& weights, GemvCount<T> count) {
   LACUNA_ASSIGN_OR_RETURN(weight, Buffer<T>::Make(steps * layout.weights()));
   LACUNA_ASSIGN_OR_RETURN(cells, Buffer<GemvCells>::Make(steps * layout.cells()));
   packed.cells = std::move(cells);
-  for (GemvCells& cell : packed.cells) std::fill(std::begin(cell.column), std::end(cell.column), GemvCells::kNone);
+  for (GemvCells& step : packed.cells) {
+    for (auto& cell : step.column) std::fill(std::begin(cell), std::end(cell), GemvCells::kNone);
+  }
   packed.index = std::move(index);
   packed.mask = std::move(mask);
   packed.weight = std::move(weight);

@@ -1,0 +1,90 @@
+// lacuna's matrix-vector products, MakeGemv, as an engine.
+
+#include <deque>
+#include <string>
+#include <string_view>
+
+#include "lacuna_engine.h"
+#include "lacuna_packed.h"
+#include "lacuna_plan_engine.h"
+#include "lacuna_policies.h"
+
+namespace lacuna::bench {
+namespace {
+
+// One type for the default choice and for every kernel by name, as each policy type is compiled for every SIMD target.
+struct GemvPolicy : DefaultPolicy {
+  using Select = SelectBy;
+  SelectBy select{};
+};
+
+struct GemvOperation : PlanOperation {
+  using Plan = Gemv;
+
+  template <Policy P, class Weights>
+  static Result<Plan> Make(const Problem&, const Weights& weights, const P& policy) {
+    return MakeGemv(weights, Epilogue{}, policy);
+  }
+
+  template <class E>
+  static Status Run(const Plan& plan, const Activations& x, Activations& y, std::span<std::byte> workspace,
+                    E&& executor) {
+    const int64_t n = x.pixels();
+    const auto in = x.channels_last() ? MatrixView<const float>::ColumnMajor(x.data(), plan.k(), n)
+                                      : MatrixView<const float>::RowMajor(x.data(), plan.k(), n);
+    const auto out = y.channels_last() ? MatrixView<float>::ColumnMajor(y.data(), plan.m(), n)
+                                       : MatrixView<float>::RowMajor(y.data(), plan.m(), n);
+    return plan.Run(in, out, {.workspace = workspace}, executor);
+  }
+
+  static size_t WorkspaceBytes(const Plan& plan, size_t threads, int64_t n) { return plan.WorkspaceBytes(threads, n); }
+  static std::vector<MemoryRange> Weights(const Plan& plan) { return RangesOf(*plan.weights()); }
+};
+
+using GemvEngine = LacunaEngine<GemvOperation, GemvPolicy>;
+
+// Engine `lacuna_<kernel>`: "lacuna_shared_8" is candidate "shared 8".
+constexpr std::string_view kKernelEngine = "lacuna_";
+
+std::string CandidateOf(std::string_view engine) {
+  std::string name(engine.substr(kKernelEngine.size()));
+  for (char& c : name) c = c == '_' ? ' ' : c;
+  return name;
+}
+
+Result<EnginePointer> MakeKernel(const Problem& problem, const Settings&, const EngineInfo& info) {
+  GemvPolicy policy;
+  policy.select = {{.by = Selection::By::kName, .name = CandidateOf(info.name)}};
+  LACUNA_ASSIGN_OR_RETURN(engine, GemvEngine::MakeWith(policy, problem, info));
+  if (engine->plan().Explain().tile != policy.select.selection.name) {
+    return Status::Make(StatusCode::kUnsupported, "the weights do not fit kernel \"%s\"",
+                        policy.select.selection.name.c_str());
+  }
+  return EnginePointer(std::move(engine));
+}
+
+}  // namespace
+
+std::vector<EngineInfo> LacunaGemvs(const Options& options) {
+  static std::deque<std::string> names;  // outlives the list
+  const EngineInfo info{.name = "lacuna", .pruned = true, .supports = &IsGemm, .make = &GemvEngine::Make};
+  std::vector<EngineInfo> engines{info};
+  if (options.threads > 1) {
+    names.push_back("lacuna_threads" + std::to_string(options.threads));
+    engines.push_back(info);
+    engines.back().name = names.back().c_str();
+    engines.back().threads = options.threads;
+  }
+  if (options.Wants("kernels")) {
+    for (const GemvKernel& kernel : ActiveVectorKernels<GemvPolicy>().gemv) {
+      names.push_back(std::string(kKernelEngine) + kernel.name);
+      for (char& c : names.back()) c = c == ' ' ? '_' : c;
+      engines.push_back(info);
+      engines.back().name = names.back().c_str();
+      engines.back().make = &MakeKernel;
+    }
+  }
+  return engines;
+}
+
+}  // namespace lacuna::bench
