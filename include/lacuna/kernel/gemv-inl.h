@@ -1,4 +1,6 @@
 // Matrix-vector kernels: output rows across lanes, weights read as vectors and once. Compiled once per SIMD target.
+// Nothing is fetched ahead: the hardware sees these streams, and prefetches of weights cost 5 to 20 % from L2 and L3
+// alike (Zen 4).
 
 #include "lacuna/kernel/gemv_lookup-inl.h"
 #include "lacuna/kernel/gemv_pack-inl.h"
@@ -363,7 +365,8 @@ HWY_NOINLINE void RunGemvScatteredColumns(const GemvArgs& args) {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 // See GemvArgs; layout kCells, one column of X. Four cells are computed at a time, one in every 128 bits: vector t of
 // the weights times the inputs turned by t lanes, so that the lanes of a cell end up with the sums of its rows, which
-// are moved to the lanes of the panel's rows last.
+// are moved to the lanes of the panel's rows last. A step of RunGemvMasked, one cell, spends as much on summing its
+// columns and moving its rows as four do here: bcr-8x, 1024 x 1024, takes 9.2 us instead of 11.3 (Zen 4).
 inline HWY_NOINLINE void RunGemvCells(const GemvArgs& args) {
   const hn::Full512<float> d;
   const hn::Full512<uint32_t> du;

@@ -69,7 +69,9 @@ struct LookupTables {
   }
 };
 
-// See GemvArgs; layout kLookup, one column of X.
+// See GemvArgs; layout kLookup, one column of X. 64 inputs take 4 lookups of bytes and 8 interleavings; loading them
+// one by one, as RunGemvScattered does, takes 2.8 times as long (unstructured-8x, 1024 x 1024, Zen 4: 9.9 against 28
+// us).
 inline HWY_NOINLINE void RunGemvLookup(const GemvArgs& args) {
   const hn::Full512<float> d;
   const hn::Full512<uint8_t> d8;

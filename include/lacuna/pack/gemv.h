@@ -21,7 +21,7 @@
 
 namespace lacuna {
 
-// What the rows of a panel have in common. Rows are across lanes everywhere, so a weight is read as part of a vector.
+// What the rows of a panel have in common. Rows are across lanes, so a weight is read as part of a vector.
 enum class GemvForm : uint8_t {
   kShared,     // the rows of a panel keep the same columns: dense, BCR of whole rows, blocks. Nothing is filled in
   kFilled,     // the columns that any row of a panel keeps, zeros filled in and a bit a weight that says so

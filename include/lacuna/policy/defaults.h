@@ -73,7 +73,7 @@ inline constexpr double kMostAlignmentGaps = 1.0 / 3.0;
 inline constexpr size_t kGemvBlockRows = 128;
 
 // What matrix-vector kernels take for 16 packed weights from L2, in units of what those of 8 rows with shared columns
-// take (0.8 ns on Zen 4, 1024 x 1024 weights at 8x and dense).
+// take (0.8 ns on Zen 4, 1024 x 1024 weights at 8x and dense). The last two exist on AVX-512 only.
 inline constexpr double kGemvShared4Cost = 1.4;
 inline constexpr double kGemvShared8Cost = 1.0;
 inline constexpr double kGemvShared16Cost = 0.9;
