@@ -103,7 +103,10 @@ class GemvLayer {
       const char* kernel = explanation.options[i].name;
       const auto asked = PlanGemv(weights, epilogue_, {.algorithm = kernel});
       REQUIRE(asked.ok());
-      CHECK(asked->Explain().tile == std::string_view(kernel));
+      const Explanation asked_for = asked->Explain();
+      CHECK(asked_for.tile == std::string_view(kernel));
+      CHECK(asked_for.options[asked_for.chosen].name == asked_for.tile);
+      CHECK(asked_for.reason[0] != '\0');
       Check(asked, run);
     }
   }

@@ -5,6 +5,7 @@
 
 #include "lacuna/core/epilogue.h"
 #include "lacuna/core/view.h"
+#include "lacuna/reference/rounded.h"
 
 #include <doctest/doctest.h>
 
@@ -17,15 +18,8 @@
 
 namespace lacuna::test {
 
-// Unit roundoff of float.
-inline constexpr double kUnitRoundoff = 0x1p-24;
-
-// gamma_k = k u / (1 - k u): the relative error of k roundings (Higham, Accuracy and Stability of Numerical
-// Algorithms, 3.1).
-inline double Gamma(int64_t k) {
-  const double ku = static_cast<double>(k) * kUnitRoundoff;
-  return ku / (1.0 - ku);
-}
+using reference::Gamma;
+using reference::kUnitRoundoff;
 
 // What |actual - expected| may be for an output whose sum |w| |x| is `magnitude`. With A = magnitude +
 // epilogue_magnitude:

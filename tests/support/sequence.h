@@ -4,6 +4,8 @@
 #ifndef LACUNA_TESTS_SUPPORT_SEQUENCE_H_
 #define LACUNA_TESTS_SUPPORT_SEQUENCE_H_
 
+#include "lacuna/reference/rounded.h"
+
 #include <lacuna/lacuna.h>
 
 #include <doctest/doctest.h>
@@ -23,10 +25,11 @@
 #include "tests/support/guarded_buffer.h"
 #include "tests/support/plans.h"
 #include "tests/support/random.h"
-#include "tests/support/rounded.h"
 #include "tests/support/tensor.h"
 
 namespace lacuna::test {
+
+using reference::Rounded;
 
 // Small integers all the way: gates of 0 and 1, and clipped arguments.
 inline constexpr GateFunction kStep = {GateActivation::kHardSigmoid, 1.0f, 0.0f};

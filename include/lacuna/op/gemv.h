@@ -184,8 +184,10 @@ class Gemv {
   Shared<PackedGemv<float>> weights_;
   Buffer<float> bias_;  // [blocks][kGemvBlockRows], zero where there is none
   Epilogue epilogue_;
-  std::array<Explanation::Option, Explanation::kMaxOptions> options_{};
+  std::array<Explanation::Option, Explanation::kMaxOptions> options_{};  // none if the weights were packed already
   size_t option_count_ = 0;
+  size_t chosen_ = 0;
+  std::array<char, 256> reason_{};
 };
 
 template <Policy P, class Weights>
@@ -238,6 +240,9 @@ Status Gemv::Pack(const Weights& weights, const P& policy) {
                      .scheme = "gemv",
                      .density = static_cast<double>(weights.nnz()) / static_cast<double>(shape.elements())};
   LACUNA_ASSIGN_OR_RETURN(choice, ChooseCandidate(policy, key, {candidates.data(), option_count_}));
+  chosen_ = choice.index;
+  static_assert(sizeof(choice.reason) == sizeof(reason_));
+  std::copy(std::begin(choice.reason), std::end(choice.reason), reason_.begin());
   LACUNA_ASSIGN_OR_RETURN(packed, PackGemv(weights, *std::move(counts[choice.index])));
   LACUNA_ASSIGN_OR_RETURN(shared, Shared<PackedGemv<float>>::Make(std::move(packed)));
   weights_ = std::move(shared);
@@ -334,6 +339,8 @@ inline Explanation Gemv::Explain() const {
   explanation.input_tile_bytes = PackedBytes(1);
   explanation.options = options_;
   explanation.option_count = option_count_;
+  explanation.chosen = chosen_;
+  explanation.reason = reason_;
   return explanation;
 }
 

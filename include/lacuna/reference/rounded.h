@@ -1,7 +1,7 @@
-// Rounded: numbers that carry a bound of their rounding errors through a whole recurrence, in place of a tolerance.
+// Rounded: numbers that carry a bound of their rounding errors through a computation, in place of a tolerance.
 
-#ifndef LACUNA_TESTS_SUPPORT_ROUNDED_H_
-#define LACUNA_TESTS_SUPPORT_ROUNDED_H_
+#ifndef LACUNA_REFERENCE_ROUNDED_H_
+#define LACUNA_REFERENCE_ROUNDED_H_
 
 #include "lacuna/core/recurrent.h"
 #include "lacuna/reference/recurrent.h"
@@ -11,12 +11,20 @@
 #include <cstdint>
 #include <limits>
 
-#include "tests/support/error_bound.h"
+namespace lacuna::reference {
 
-namespace lacuna::test {
+// u, half the distance from 1 to the next float.
+inline constexpr double kUnitRoundoff = 0x1p-24;
+
+// gamma_k = k u / (1 - k u): the relative error of k roundings (Higham, Accuracy and Stability of Numerical
+// Algorithms, 3.1).
+inline double Gamma(int64_t k) {
+  const double ku = static_cast<double>(k) * kUnitRoundoff;
+  return ku / (1.0 - ku);
+}
 
 // The exact value of an expression, and by how much at most its value in float differs, whatever the order of sums and
-// whether multiply-adds are fused: the Number of reference::RecurrentCell.
+// whether multiply-adds are fused: the Number of RecurrentCell.
 struct Rounded {
   double value = 0.0;
   double error = 0.0;
@@ -25,11 +33,19 @@ struct Rounded {
   explicit Rounded(double v, double e = 0.0) : value(v), error(e) {}
 
   double largest() const { return std::abs(value) + error; }
+
+  // |actual - value| over the bound; infinity if only one of them is a number.
+  double Ratio(float actual) const {
+    const double difference = std::abs(double{actual} - value);
+    if (difference == 0.0 || double{actual} == value || (std::isnan(actual) && std::isnan(value))) return 0.0;
+    const double ratio = difference / error;
+    return std::isnan(ratio) ? std::numeric_limits<double>::infinity() : ratio;
+  }
 };
 
 // A result of `roundings` roundings, each relative to a value of at most `largest`.
 inline Rounded RoundedTo(double value, double error, double roundings, double largest) {
-  const double smallest = double{std::numeric_limits<float>::min()};
+  const double smallest = double{std::numeric_limits<float>::min()};  // below it floats are less exact
   return Rounded(value, error + roundings * kUnitRoundoff * largest + smallest);
 }
 inline Rounded operator+(const Rounded& a, const Rounded& b) {
@@ -41,24 +57,26 @@ inline Rounded operator*(const Rounded& a, const Rounded& b) {
                    a.largest() * b.largest());
 }
 
-inline Rounded Clip(const Rounded& v, double clip) { return Rounded(reference::Clip(v.value, clip), v.error); }
+inline Rounded Clip(const Rounded& v, double clip) { return Rounded(Clip(v.value, clip), v.error); }
 
-// gamma_{n + 2} (|bias| + sum |w| |x|), and what the errors of x add.
+// Gamma(n + 2) (|bias| + sum |w| |x|), and what the errors of x add.
 inline Rounded Affine(float bias, const float* w, const Rounded* x, int64_t n) {
   double sum = 0.0, error = 0.0, magnitude = std::abs(double{bias});
   for (int64_t i = 0; i < n; ++i) {
-    sum += double{w[i]} * x[i].value;
-    error += std::abs(double{w[i]}) * x[i].error;
-    magnitude += std::abs(double{w[i]}) * x[i].largest();
+    const double weight = double{w[i]};
+    if (weight == 0.0) continue;
+    sum += weight * x[i].value;
+    error += std::abs(weight) * x[i].error;
+    magnitude += std::abs(weight) * x[i].largest();
   }
   return Rounded(sum + double{bias}, error + Gamma(n + 2) * magnitude);
 }
 
-// Errors of the arguments, times the largest slope of the function, and of its own arithmetic: an ulp is up to two
-// units of roundoff, see kernel/recurrent-inl.h.
+// Errors of the argument times the largest slope of the function, and of its own arithmetic: an ulp is up to two units
+// of roundoff, see kernel/recurrent-inl.h.
 inline Rounded Activate(const GateFunction& function, const Rounded& v) {
   const double alpha = std::abs(double{function.alpha}), beta = std::abs(double{function.beta});
-  const double y = reference::Activate(function, v.value);
+  const double y = Activate(function, v.value);
   const auto result = [&](double slope, double roundings) {
     return RoundedTo(y, slope * v.error, roundings, std::abs(y) + slope * v.error);
   };
@@ -81,6 +99,6 @@ inline Rounded Activate(const GateFunction& function, const Rounded& v) {
   return v;
 }
 
-}  // namespace lacuna::test
+}  // namespace lacuna::reference
 
-#endif  // LACUNA_TESTS_SUPPORT_ROUNDED_H_
+#endif  // LACUNA_REFERENCE_ROUNDED_H_
