@@ -1,8 +1,8 @@
 #!/bin/bash
 # Usage: examples/run.sh
-# Builds the examples, classifies handwritten digits with a dense network and with one pruned by each scheme, chooses a
-# scheme for each layer of the digits network and of ResNet-18, then runs VGG-16 and C3D dense and pruned, VGG-16 with and
-# without Winograd forms, and R(2+1)D pruned.
+# Builds the examples, classifies handwritten digits with a dense network and with one pruned by each scheme, then with
+# a recurrent one dense and pruned, chooses a scheme for each layer of the digits network and of ResNet-18, then runs
+# VGG-16 and C3D dense and pruned, VGG-16 with and without Winograd forms, and R(2+1)D pruned.
 # Installs what is missing on Debian 12 (as root or through sudo); quick when nothing changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,6 +18,9 @@ cmake --build "$build" --target lacuna-run lacuna-prune lacuna-digits
 bin=$build/examples
 echo
 "$bin/lacuna-digits" examples/digits/digits_dense.onnx examples/digits/digits_*-8x.onnx
+echo
+# The same images read row by row by a GRU.
+"$bin/lacuna-digits" examples/digits/digits_gru_dense.onnx examples/digits/digits_gru_bcr-10x.onnx
 echo
 # A scheme for each layer: of the digits by what pruning each one costs in accuracy, of ResNet-18 by weight energy.
 work=$(mktemp -d)

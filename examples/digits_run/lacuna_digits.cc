@@ -36,13 +36,13 @@ struct Arguments {
 };
 
 struct Score {
-  std::string scheme = "dense";  // of the pruned convolutions
+  std::string scheme = "dense";  // of the pruned layers
   size_t images = 0;
   size_t correct = 0;
   double microseconds = 0.0;  // per image, the median over all images
   double difference = 0.0;    // the largest |output - reference output|
   double over_bound = 0.0;    // the largest difference of a layer from its reference, in units of the rounding bound
-  int64_t weights = 0;        // of the convolutions
+  int64_t weights = 0;        // of the convolutions and recurrent layers
   int64_t nnz = 0;
 };
 
@@ -75,6 +75,11 @@ bool IsRight(const Network& network, const digits::Image& image) {
   return std::max_element(output.begin(), output.end()) - output.begin() == image.label;
 }
 
+// The products that classify what other layers found are no part of what is pruned and counted.
+bool IsCounted(const graph::LayerInfo& layer) {
+  return layer.weights != nullptr && layer.op != "Gemm" && layer.op != "MatMul";
+}
+
 // Pruned as `plan` says, if there is one, before it is run.
 graph::Result<Score> Classify(const std::string& path, const std::vector<digits::Image>& images,
                               const std::optional<graph::SchemePlan>& plan) {
@@ -85,7 +90,7 @@ graph::Result<Score> Classify(const std::string& path, const std::vector<digits:
   LACUNA_RETURN_IF_ERROR(CheckInterface(network, path));
   Score score;
   for (const graph::LayerInfo& layer : network.layers()) {
-    if (layer.weights == nullptr || layer.op != "Conv") continue;
+    if (!IsCounted(layer)) continue;
     score.weights += layer.weights->weights;
     score.nnz += layer.weights->nnz;
     if (layer.weights->scheme != "dense") score.scheme = layer.weights->scheme;
@@ -172,13 +177,15 @@ Status Run(const Arguments& arguments) {
   }
   LACUNA_ASSIGN_OR_RETURN(images, digits::ReadDigits(arguments.data));
   std::printf("%zu images, every fifth held out, %s\n", images.size(), graph::ActiveTargetName().c_str());
-  std::printf("%-18s %18s %14s %10s %12s\n", "scheme", "conv weights kept", "images right", "accuracy", "us / image");
+  std::printf("%-18s %18s %8s %14s %10s %12s\n", "scheme", "weights kept", "rate", "images right", "accuracy",
+              "us / image");
   double difference = 0.0, over_bound = 0.0;
   for (const std::string& path : arguments.models) {
     LACUNA_ASSIGN_OR_RETURN(score, Classify(path, images, plan));
     const std::string weights = std::to_string(score.nnz) + " of " + std::to_string(score.weights);
     const std::string right = std::to_string(score.correct) + " of " + std::to_string(score.images);
-    std::printf("%-18s %18s %14s %9.2f%% %12.2f\n", score.scheme.c_str(), weights.c_str(), right.c_str(),
+    const double rate = static_cast<double>(score.weights) / static_cast<double>(std::max<int64_t>(score.nnz, 1));
+    std::printf("%-18s %18s %7.2fx %14s %9.2f%% %12.2f\n", score.scheme.c_str(), weights.c_str(), rate, right.c_str(),
                 100.0 * static_cast<double>(score.correct) / static_cast<double>(score.images), score.microseconds);
     difference = std::max(difference, score.difference);
     over_bound = std::max(over_bound, score.over_bound);

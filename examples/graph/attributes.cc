@@ -30,6 +30,16 @@ Result<std::vector<int64_t>> IntsAttribute(const Node& node, const std::string& 
   return Read<std::vector<int64_t>>(node, name, fallback, "a list of integers");
 }
 
+Result<std::vector<float>> FloatsAttribute(const Node& node, const std::string& name,
+                                           const std::vector<float>& fallback) {
+  return Read<std::vector<float>>(node, name, fallback, "a list of floats");
+}
+
+Result<std::vector<std::string>> StringsAttribute(const Node& node, const std::string& name,
+                                                  const std::vector<std::string>& fallback) {
+  return Read<std::vector<std::string>>(node, name, fallback, "a list of strings");
+}
+
 Result<int64_t> AxisAttribute(const Node& node, int64_t fallback, int64_t limit) {
   LACUNA_ASSIGN_OR_RETURN(axis, IntAttribute(node, "axis", fallback));
   if (axis < -limit || axis >= limit) {

@@ -17,6 +17,10 @@ Result<float> FloatAttribute(const Node& node, const std::string& name, float fa
 Result<std::string> StringAttribute(const Node& node, const std::string& name, const std::string& fallback);
 Result<std::vector<int64_t>> IntsAttribute(const Node& node, const std::string& name,
                                            const std::vector<int64_t>& fallback);
+Result<std::vector<float>> FloatsAttribute(const Node& node, const std::string& name,
+                                           const std::vector<float>& fallback);
+Result<std::vector<std::string>> StringsAttribute(const Node& node, const std::string& name,
+                                                  const std::vector<std::string>& fallback);
 
 // `axis` counted from the front. `limit` is one more than the largest valid axis; negative values count from `limit`.
 Result<int64_t> AxisAttribute(const Node& node, int64_t fallback, int64_t limit);

@@ -54,6 +54,7 @@ constexpr Network kNetworks[] = {
     {"c3d", C3d, &kC3dPruning, &kSports1m},
     {"r2plus1d", R2Plus1d, &kR2Plus1dPruning, &kKinetics},
     {"s3d", S3d, &kS3dPruning, &kKinetics},
+    {"gru_timit", GruTimit},
 };
 
 const Network* Find(const std::string& name) {

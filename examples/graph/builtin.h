@@ -25,8 +25,13 @@ namespace graph {
 //   r2plus1d      Tran et al., A closer look at spatiotemporal convolutions, 2018, 18 layers: 400 classes
 //   s3d           Xie et al., Rethinking spatiotemporal feature learning, 2018, without gating, widths as in
 //                 torchvision, where images are 224 x 224: 400 classes
-// Weights are He-scaled Gaussians, standard deviation sqrt(2 / K), the same for the same seed. kNotFound lists the
-// known names.
+// The recurrent network takes [100, batch, 39] sequences, a second of speech in frames of 10 ms with 13 cepstral
+// coefficients and their first and second differences.
+//   gru_timit     Dong et al., RTMobile, 2020, and Niu et al., GRIM, 2021: 2 GRU layers of 1024, which apply the reset
+//                 gate to the product as PyTorch's do (linear_before_reset 1), then for each frame the 39 phones that
+//                 TIMIT is scored on (Lee and Hon, 1989), [100 * batch, 39]
+// Weights are He-scaled Gaussians, standard deviation sqrt(2 / K), those of recurrent layers 1 / sqrt(3 * hidden) as in
+// PyTorch, the same for the same seed. kNotFound lists the known names.
 Result<Graph> BuiltinNetwork(const std::string& name, int64_t batch = 1, uint64_t seed = 1);
 bool IsBuiltinNetwork(const std::string& name);
 // "vgg16, resnet18, ..."

@@ -17,6 +17,7 @@ Graph Yolov4Tiny(int64_t batch, uint64_t seed);
 Graph C3d(int64_t batch, uint64_t seed);
 Graph R2Plus1d(int64_t batch, uint64_t seed);
 Graph S3d(int64_t batch, uint64_t seed);
+Graph GruTimit(int64_t batch, uint64_t seed);
 
 }  // namespace graph
 

@@ -73,9 +73,13 @@ class Compiler {
   // A step that is yet to be made.
   struct Planned {
     StepContext context;
-    std::optional<WeightMatrix> matrix;
+    std::vector<WeightMatrix> matrices;
 
-    int64_t weights() const { return matrix.has_value() ? matrix->shape.elements() : 0; }
+    int64_t weights() const {
+      int64_t sum = 0;
+      for (const WeightMatrix& matrix : matrices) sum += matrix.shape.elements();
+      return sum;
+    }
   };
 
   Result<lacuna::prune::Scheme> SchemeToApply(const LayerSelection& selection) const {
@@ -101,9 +105,11 @@ class Compiler {
       context.stored = options_.stored;
       context.reference = options_.reference;
       context.keep_weights = options_.keep_weights;
-      LACUNA_ASSIGN_OR_RETURN(matrix, WeightMatrixOf(graph_, shapes_, *layer.node));
-      if (matrix.has_value() && selection.Selects(*layer.node, *matrix)) context.scheme = scheme;
-      planned.push_back({context, std::move(matrix)});
+      LACUNA_ASSIGN_OR_RETURN(matrices, WeightMatricesOf(graph_, shapes_, *layer.node));
+      for (const WeightMatrix& matrix : matrices) {
+        context.schemes.push_back(selection.Selects(*layer.node, matrix) ? scheme : lacuna::prune::Scheme{});
+      }
+      planned.push_back({std::move(context), std::move(matrices)});
     }
     return planned;
   }
@@ -118,11 +124,11 @@ class Compiler {
     WeightRelease release(release_);
     std::vector<std::unique_ptr<Step>> steps(planned.size());
     const auto layers_with_weights = static_cast<size_t>(
-        std::count_if(planned.begin(), planned.end(), [](const Planned& p) { return p.matrix.has_value(); }));
+        std::count_if(planned.begin(), planned.end(), [](const Planned& p) { return !p.matrices.empty(); }));
     size_t layer_number = 0;
     for (const size_t i : order) {
       StepContext context = planned[i].context;
-      if (planned[i].matrix.has_value()) ++layer_number;
+      if (!planned[i].matrices.empty()) ++layer_number;
       const auto measuring = [&](const lacuna::MeasureProgress& progress) {
         options_.kernels.progress({layer_number, layers_with_weights, context.layer.node->name, progress.candidate,
                                    progress.done, progress.total});
@@ -130,7 +136,7 @@ class Compiler {
       if (options_.kernels.progress) context.measuring = measuring;
       LACUNA_ASSIGN_OR_RETURN(step, MakeStep(context));
       steps[i] = std::move(step);
-      if (planned[i].matrix.has_value()) release.Drop(planned[i].matrix->initializer);
+      for (const WeightMatrix& matrix : planned[i].matrices) release.Drop(matrix.initializer);
     }
     for (size_t i = 0; i < planned.size(); ++i) {
       const Layer& layer = planned[i].context.layer;
@@ -142,8 +148,9 @@ class Compiler {
       info.output = planned[i].context.OutputShape();
       info.weights = steps[i]->weight_info();
       network.layers_.push_back(std::move(info));
-      network.schedule_.push_back({std::move(steps[i]), {}, nullptr});
-      made_.push_back(layer.output);
+      network.schedule_.push_back({std::move(steps[i]), {}, {}});
+      made_.push_back({layer.output});
+      made_.back().insert(made_.back().end(), layer.further.begin(), layer.further.end());
     }
     return Status();
   }
@@ -152,7 +159,7 @@ class Compiler {
     const int steps = static_cast<int>(network.schedule_.size());
     for (const ValueInfo& input : graph_.inputs) AddValue(input.name, -1, steps);  // the caller's to fill once
     for (int i = 0; i < steps; ++i) {
-      AddValue(made_[static_cast<size_t>(i)], i, i);
+      for (const std::string& output : made_[static_cast<size_t>(i)]) AddValue(output, i, i);
       for (const std::string& input : network.schedule_[static_cast<size_t>(i)].step->inputs()) Extend(input, i);
     }
     for (const std::string& output : graph_.outputs) {
@@ -188,7 +195,7 @@ class Compiler {
       const Tensor* constant = graph_.Constant(Owner(value));
       if (constant == nullptr || static_cast<int64_t>(constant->floats.size()) == Elements(constant->shape)) continue;
       return Status::Make(StatusCode::kUnsupported,
-                          "'%s' is generated, which only weights of Conv, Gemm and MatMul may be",
+                          "'%s' is generated, which only weights of Conv, Gemm, MatMul, RNN, GRU and LSTM may be",
                           Owner(value).c_str());
     }
     return Status();
@@ -216,7 +223,7 @@ class Compiler {
     for (size_t i = 0; i < network.schedule_.size(); ++i) {
       Network::Scheduled& scheduled = network.schedule_[i];
       for (const std::string& input : scheduled.step->inputs()) scheduled.inputs.push_back(Memory(input));
-      scheduled.output = memory_.at(made_[i]);
+      for (const std::string& output : made_[i]) scheduled.outputs.push_back(memory_.at(output));
     }
     for (const ValueInfo& input : graph_.inputs) {
       network.inputs_.emplace_back(memory_.at(input.name), static_cast<size_t>(Elements(input.shape)));
@@ -242,9 +249,9 @@ class Compiler {
   Graph* release_;
   const CompileOptions& options_;
   Shapes shapes_;
-  std::map<std::string, std::string> viewed_;  // value -> the value whose memory it shares
-  std::vector<std::string> made_;              // the output of each step
-  std::map<std::string, size_t> index_;        // into lifetimes_
+  std::map<std::string, std::string> viewed_;   // value -> the value whose memory it shares
+  std::vector<std::vector<std::string>> made_;  // the outputs of each step
+  std::map<std::string, size_t> index_;         // into lifetimes_
   std::vector<Lifetime> lifetimes_;
   std::map<std::string, float*> memory_;
 };

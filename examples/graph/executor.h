@@ -28,7 +28,7 @@ struct CompileOptions {
   bool stored = false;        // schemes come from the model's metadata, whatever `scheme` and `layers` say
   std::string layers{};       // as LayerSelection takes it
   bool prune_first = false;   // the first Conv has few weights and hurts most; it stays dense unless this is set
-  bool reference = false;     // Conv, Gemm and MatMul run lacuna's naive double-precision loops
+  bool reference = false;     // layers with weights run lacuna's naive double-precision loops
   bool keep_weights = false;  // beside their packed form, which Verify needs
   KernelSelection kernels{};
   size_t threads = 1;
@@ -93,13 +93,17 @@ class Network {
   struct Scheduled {
     std::unique_ptr<Step> step;
     std::vector<const float*> inputs;
-    float* output;
+    std::vector<float*> outputs;
   };
   friend class Compiler;
 
   explicit Network(const Graph& graph, Threads threads) : graph_(&graph), threads_(std::move(threads)) {}
   StepArgs Args(const Scheduled& scheduled) {
-    return {scheduled.inputs, scheduled.output, {workspace_.data(), workspace_.size()}, threads_};
+    return {.inputs = scheduled.inputs,
+            .output = scheduled.outputs[0],
+            .workspace = {workspace_.data(), workspace_.size()},
+            .threads = threads_,
+            .further = std::span(scheduled.outputs).subspan(1)};
   }
 
   std::unique_ptr<Graph> owned_graph_;  // null if it is viewed

@@ -58,7 +58,9 @@ class Fuser {
       if (absorbed_.contains(&node)) continue;
       Layer layer;
       layer.node = &node;
-      layer.output = node.outputs[0];
+      layer.further = node.PresentOutputs();
+      layer.output = layer.further[0];
+      layer.further.erase(layer.further.begin());
       LACUNA_ASSIGN_OR_RETURN(weights, WeightMatrixOf(graph_, shapes_, node));
       if (weights.has_value()) {
         if (weights->rows_are_channels) LACUNA_RETURN_IF_ERROR(AbsorbAffine(layer));
@@ -66,6 +68,7 @@ class Fuser {
         LACUNA_RETURN_IF_ERROR(AbsorbActivation(layer));
       }
       available_.insert(layer.output);
+      available_.insert(layer.further.begin(), layer.further.end());
       layers.push_back(std::move(layer));
     }
     return layers;

@@ -18,12 +18,13 @@ namespace graph {
 // where c is the output channel of a convolution or the output feature of a Gemm or MatMul.
 struct Layer {
   const Node* node = nullptr;
-  std::string output;              // the value that stands after everything fused
-  std::vector<float> scale;        // BatchNormalization; empty: 1
-  std::vector<float> shift;        // BatchNormalization or an added constant vector; empty: 0
-  std::string residual;            // a value of the output's shape that is added, or empty
-  lacuna::Epilogue activation{};   // bias and residual stay unset here
-  std::vector<const Node*> fused;  // nodes that need no step of their own
+  std::string output;                // the value that stands after everything fused
+  std::vector<std::string> further;  // the node's other outputs, behind none of which anything is fused
+  std::vector<float> scale;          // BatchNormalization; empty: 1
+  std::vector<float> shift;          // BatchNormalization or an added constant vector; empty: 0
+  std::string residual;              // a value of the output's shape that is added, or empty
+  lacuna::Epilogue activation{};     // bias and residual stay unset here
+  std::vector<const Node*> fused;    // nodes that need no step of their own
 };
 
 // The activation that `node` applies to its first input, or nothing if it is none that an Epilogue knows. Clip bounds

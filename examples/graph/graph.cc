@@ -1,6 +1,7 @@
 #include "graph/graph.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace graph {
 
@@ -17,6 +18,17 @@ int64_t Elements(const Shape& shape) {
   int64_t elements = 1;
   for (const int64_t extent : shape) elements *= extent;
   return elements;
+}
+
+std::vector<std::string> Node::PresentOutputs() const {
+  std::vector<std::string> present;
+  std::copy_if(outputs.begin(), outputs.end(), std::back_inserter(present),
+               [](const std::string& output) { return !output.empty(); });
+  return present;
+}
+
+Status Node::About(const Status& status) const {
+  return status.ok() ? status : Status::Make(status.code(), "%s: %s", Label().c_str(), status.message());
 }
 
 Result<int64_t> CheckedElements(const Shape& shape, int64_t limit, const std::string& what) {

@@ -42,8 +42,8 @@ struct Tensor {
   Shape shape{};
   std::vector<float> floats{};      // kFloat: Elements(shape) values, the last axis fastest
   std::vector<int64_t> integers{};  // kInteger
-  // Writes the values of a kFloat tensor whose `floats` stay empty, the same ones each time: weights of a Conv, Gemm or
-  // MatMul that exist only while their layer is packed. Nothing else may be generated.
+  // Writes the values of a kFloat tensor whose `floats` stay empty, the same ones each time: weights of a Conv, Gemm,
+  // MatMul, RNN, GRU or LSTM that exist only while their layer is packed. Nothing else may be generated.
   std::function<void(std::span<float>)> generate{};
 };
 
@@ -53,13 +53,17 @@ using Attribute = std::variant<int64_t, float, std::string, std::vector<int64_t>
 struct Node {
   std::string name;  // never empty after import: an anonymous node takes the name of its first output
   std::string op;
-  std::vector<std::string> inputs;  // an empty name is an optional input that is absent
-  std::vector<std::string> outputs;
+  std::vector<std::string> inputs;   // an empty name is an optional input that is absent
+  std::vector<std::string> outputs;  // likewise
   std::map<std::string, Attribute> attributes;
 
   bool HasInput(size_t i) const { return i < inputs.size() && !inputs[i].empty(); }
+  // Those that are not absent, at least one.
+  std::vector<std::string> PresentOutputs() const;
   // "Conv node 'features.0'", the way messages speak of a node.
   std::string Label() const { return op + " node '" + name + "'"; }
+  // Prefixes what lacuna says with the node it says it about.
+  Status About(const Status& status) const;
 };
 
 struct ValueInfo {

@@ -84,10 +84,7 @@ constexpr Named<bool> kAspectRatios[] = {{"stretch", true}};
 
 // One scale per axis: an attribute before operator set 9, input 1 of Upsample and of Resize 10, input 2 after.
 Result<std::vector<float>> ScalesOf(const Graph& graph, const Node& node) {
-  if (const auto found = node.attributes.find("scales"); found != node.attributes.end()) {
-    if (const auto* scales = std::get_if<std::vector<float>>(&found->second); scales != nullptr) return *scales;
-    return Status::InvalidArgument("%s: attribute 'scales' must be a list of floats", node.Label().c_str());
-  }
+  if (node.attributes.contains("scales")) return FloatsAttribute(node, "scales", {});
   const size_t input = node.op == "Resize" && graph.opset >= 11 ? 2 : 1;
   if (!node.HasInput(input)) return std::vector<float>();
   const Tensor* tensor = graph.Constant(node.inputs[input]);

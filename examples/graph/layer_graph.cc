@@ -54,6 +54,7 @@ Graph LayerGraph(const Graph& graph, const Shapes& shapes, const Layer& layer) {
     part.nodes.push_back(*node);
   }
   part.outputs = {layer.output};
+  part.outputs.insert(part.outputs.end(), layer.further.begin(), layer.further.end());
   return part;
 }
 

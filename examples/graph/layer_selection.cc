@@ -1,5 +1,7 @@
 #include "graph/layer_selection.h"
 
+#include "graph/recurrent_node.h"
+
 namespace graph {
 
 using lacuna::prune::SchemeKind;
@@ -23,7 +25,9 @@ Result<LayerSelection> LayerSelection::Make(const std::string& layers, bool skip
 bool LayerSelection::Selects(const Node& node, const WeightMatrix& matrix) {
   const bool first = node.op == "Conv" && convolutions_++ == 0;
   if (first && skip_first_) return false;
-  if (!pattern_.has_value()) return node.op == "Conv" && (!matrix.IsDepthwise() || PrunesDepthwise(scheme_));
+  if (!pattern_.has_value()) {
+    return IsRecurrent(node) || (node.op == "Conv" && (!matrix.IsDepthwise() || PrunesDepthwise(scheme_)));
+  }
   return std::regex_search(node.name, *pattern_) || std::regex_search(matrix.initializer, *pattern_);
 }
 

@@ -29,10 +29,10 @@ bool PrunesDepthwise(lacuna::prune::SchemeKind scheme);
 class LayerSelection {
  public:
   // `layers` is a regular expression searched in node and weight names; empty selects every Conv, depthwise ones only
-  // where PrunesDepthwise(scheme). kInvalidArgument if it is no regular expression.
+  // where PrunesDepthwise(scheme), and every RNN, GRU and LSTM. kInvalidArgument if it is no regular expression.
   static Result<LayerSelection> Make(const std::string& layers, bool skip_first, lacuna::prune::SchemeKind scheme);
 
-  // Called once for each node with weights, in execution order.
+  // Called once for each weight matrix of each node, in execution order.
   bool Selects(const Node& node, const WeightMatrix& matrix);
 
  private:

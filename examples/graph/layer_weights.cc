@@ -90,6 +90,33 @@ Result<AnyWeights<float>> CoverStored(const DenseWeights<float>& weights, const 
   return cover;
 }
 
+// The i-th matrix of the node, pruned, its rows scaled; without bias.
+Result<LayerWeights> PrunedWeights(const StepContext& context, const WeightMatrix& matrix, size_t i,
+                                   const std::vector<float>& factors) {
+  const Tensor& tensor = *context.graph.Constant(matrix.initializer);
+  LACUNA_ASSIGN_OR_RETURN(dense, StoredWeights(tensor, matrix));
+  Scheme scheme = context.SchemeOf(i);
+  if (context.stored) {
+    LACUNA_ASSIGN_OR_RETURN(entry, StoredSchemeOf(context.graph, matrix));
+    scheme = entry;
+  } else if (scheme.kind != SchemeKind::kDense) {
+    LACUNA_ASSIGN_OR_RETURN(pruned, lacuna::prune::Project(dense, scheme, matrix.taps));
+    if (factors.empty()) return LayerWeights{std::move(pruned), {}, scheme};
+    LACUNA_ASSIGN_OR_RETURN(zeroed, pruned.ToDense());
+    dense = std::move(zeroed);
+  }
+  if (!factors.empty()) {
+    LACUNA_ASSIGN_OR_RETURN(scaled, Scaled(dense, factors));
+    dense = std::move(scaled);
+  }
+  if (scheme.kind == SchemeKind::kDense) {
+    const bool viewed = factors.empty() && IsStored(tensor, matrix);
+    return LayerWeights{std::move(dense), {}, scheme, viewed};
+  }
+  LACUNA_ASSIGN_OR_RETURN(cover, CoverStored(dense, scheme, matrix));
+  return LayerWeights{std::move(cover), {}, scheme};
+}
+
 }  // namespace
 
 Result<Scheme> StoredSchemeOf(const Graph& graph, const WeightMatrix& matrix) {
@@ -115,28 +142,34 @@ std::string SchemeMetadata(const Scheme& scheme, const WeightMatrix& matrix) {
 Result<LayerWeights> MakeLayerWeights(const StepContext& context, const WeightMatrix& matrix) {
   LACUNA_ASSIGN_OR_RETURN(bias, Bias(context, matrix));
   LACUNA_ASSIGN_OR_RETURN(factors, RowFactors(context, matrix));
-  const Tensor& tensor = *context.graph.Constant(matrix.initializer);
-  LACUNA_ASSIGN_OR_RETURN(dense, StoredWeights(tensor, matrix));
-  Scheme scheme = context.scheme;
-  if (context.stored) {
-    LACUNA_ASSIGN_OR_RETURN(entry, StoredSchemeOf(context.graph, matrix));
-    scheme = entry;
-  } else if (scheme.kind != SchemeKind::kDense) {
-    LACUNA_ASSIGN_OR_RETURN(pruned, lacuna::prune::Project(dense, scheme, matrix.taps));
-    if (factors.empty()) return LayerWeights{std::move(pruned), std::move(bias), scheme};
-    LACUNA_ASSIGN_OR_RETURN(zeroed, pruned.ToDense());
-    dense = std::move(zeroed);
+  LACUNA_ASSIGN_OR_RETURN(weights, PrunedWeights(context, matrix, 0, factors));
+  weights.bias = std::move(bias);
+  return std::move(weights);
+}
+
+Result<std::vector<LayerWeights>> MakeDirectionWeights(const StepContext& context, const WeightMatrix& matrix,
+                                                       size_t i) {
+  std::vector<LayerWeights> directions;
+  LACUNA_ASSIGN_OR_RETURN(whole, PrunedWeights(context, matrix, i, {}));
+  if (matrix.shape.groups == 1) {
+    directions.push_back(std::move(whole));
+    return directions;
   }
-  if (!factors.empty()) {
-    LACUNA_ASSIGN_OR_RETURN(scaled, Scaled(dense, factors));
-    dense = std::move(scaled);
+  // Blocks do not straddle groups, so that each direction's zeros are those of its scheme.
+  LACUNA_ASSIGN_OR_RETURN(dense, whole.format.ToDense());
+  const lacuna::MatrixShape shape{.rows = matrix.shape.rows / matrix.shape.groups, .columns = matrix.shape.columns};
+  for (int64_t group = 0; group < matrix.shape.groups; ++group) {
+    const auto values =
+        dense.values().subspan(static_cast<size_t>(group * shape.elements()), static_cast<size_t>(shape.elements()));
+    LACUNA_ASSIGN_OR_RETURN(part, DenseWeights<float>::CopyOf(shape, values));
+    if (whole.scheme.kind == SchemeKind::kDense) {
+      directions.push_back({std::move(part), {}, whole.scheme});
+    } else {
+      LACUNA_ASSIGN_OR_RETURN(cover, lacuna::prune::Cover(part, whole.scheme, matrix.taps));
+      directions.push_back({std::move(cover), {}, whole.scheme});
+    }
   }
-  if (scheme.kind == SchemeKind::kDense) {
-    const bool viewed = factors.empty() && IsStored(tensor, matrix);
-    return LayerWeights{std::move(dense), std::move(bias), scheme, viewed};
-  }
-  LACUNA_ASSIGN_OR_RETURN(cover, CoverStored(dense, scheme, matrix));
-  return LayerWeights{std::move(cover), std::move(bias), scheme};
+  return directions;
 }
 
 }  // namespace graph

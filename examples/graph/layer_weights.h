@@ -37,6 +37,10 @@ struct LayerWeights {
 // and by the layer's scale. Dense weights that need no change view the graph.
 Result<LayerWeights> MakeLayerWeights(const StepContext& context, const WeightMatrix& matrix);
 
+// The i-th matrix of a recurrent layer, without bias: one LayerWeights for each of its groups, the directions.
+Result<std::vector<LayerWeights>> MakeDirectionWeights(const StepContext& context, const WeightMatrix& matrix,
+                                                       size_t i);
+
 }  // namespace graph
 
 #endif  // LACUNA_EXAMPLES_GRAPH_LAYER_WEIGHTS_H_

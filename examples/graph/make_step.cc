@@ -1,13 +1,25 @@
+#include "graph/recurrent_node.h"
 #include "graph/step.h"
 
 namespace graph {
 
 bool IsView(const Node& node) {
-  return node.op == "Identity" || node.op == "Dropout" || node.op == "Flatten" || node.op == "Reshape";
+  return node.op == "Identity" || node.op == "Dropout" || node.op == "Flatten" || node.op == "Reshape" ||
+         node.op == "Squeeze" || node.op == "Unsqueeze";
+}
+
+KernelPolicy StepContext::PolicyFor(std::string_view scheme) const {
+  KernelPolicy policy;
+  policy.cost = kernels.cost;
+  policy.winograd_error = kernels.winograd_error;
+  policy.scheme = scheme;
+  policy.select = KernelSelector(kernels, measuring);
+  return policy;
 }
 
 StepResult MakeStep(const StepContext& context) {
   const Node& node = *context.layer.node;
+  if (IsRecurrent(node)) return MakeRecurrentStep(context);
   LACUNA_ASSIGN_OR_RETURN(matrix, WeightMatrixOf(context.graph, context.shapes, node));
   if (matrix.has_value()) return MakeWeightStep(context, *matrix);
   if (node.op == "Conv") {

@@ -44,6 +44,21 @@ std::string NetworkBuilder::Dense(const std::string& name, const std::string& x,
   return AddNode(name, "Gemm", {x, name + ".weight", name + ".bias"}, out, {{"transB", int64_t{1}}});
 }
 
+std::string NetworkBuilder::Gru(const std::string& name, const std::string& x, int64_t features, int64_t hidden) {
+  const float deviation = 1.0f / std::sqrt(3.0f * static_cast<float>(hidden));
+  const std::string w = Gaussian(name + ".W", {1, 3 * hidden, features}, deviation);
+  const std::string r = Gaussian(name + ".R", {1, 3 * hidden, hidden}, deviation);
+  std::vector<float> bias(static_cast<size_t>(6 * hidden));
+  FillGaussian(bias, deviation, seed_++);
+  AddNode(name, "GRU", {x, w, r, Constant(name + ".B", {1, 6 * hidden}, std::move(bias))}, hidden,
+          {{"hidden_size", hidden}, {"linear_before_reset", int64_t{1}}});
+  return AddNode(name + ".h", "Squeeze", {name, Integer("direction_axis", 1)}, hidden);
+}
+
+std::string NetworkBuilder::Rows(const std::string& x, int64_t columns) {
+  return AddNode(x + ".rows", "Reshape", {x, Integers(x + ".rows.shape", {-1, columns})}, columns);
+}
+
 std::string NetworkBuilder::Relu(const std::string& x) { return AddNode(x + ".relu", "Relu", {x}, Channels(x)); }
 
 std::string NetworkBuilder::Relu6(const std::string& x) {
@@ -112,13 +127,16 @@ std::string NetworkBuilder::AddNode(const std::string& name, const std::string& 
   return name;
 }
 
+std::string NetworkBuilder::Gaussian(const std::string& name, const Shape& shape, float deviation) {
+  Tensor& tensor = graph_.initializers[name];
+  tensor.shape = shape;
+  tensor.generate = [deviation, seed = seed_++](std::span<float> values) { FillGaussian(values, deviation, seed); };
+  return name;
+}
+
 void NetworkBuilder::AddWeights(const std::string& name, const Shape& shape) {
-  Tensor& weights = graph_.initializers[name + ".weight"];
-  weights.shape = shape;
   const auto depth = static_cast<float>(Elements(shape) / shape[0]);
-  weights.generate = [deviation = std::sqrt(2.0f / depth), seed = seed_++](std::span<float> values) {
-    FillGaussian(values, deviation, seed);
-  };
+  Gaussian(name + ".weight", shape, std::sqrt(2.0f / depth));
   Tensor& bias = graph_.initializers[name + ".bias"];
   bias.shape = {shape[0]};
   bias.floats.resize(static_cast<size_t>(shape[0]));
@@ -130,8 +148,9 @@ std::string NetworkBuilder::Constant(const std::string& name, const Shape& shape
   return name;
 }
 
-std::string NetworkBuilder::Integer(const std::string& name, int64_t value) {
-  graph_.initializers[name] = {.type = ElementType::kInteger, .shape = {1}, .integers = {value}};
+std::string NetworkBuilder::Integers(const std::string& name, std::vector<int64_t> values) {
+  const auto count = static_cast<int64_t>(values.size());
+  graph_.initializers[name] = {.type = ElementType::kInteger, .shape = {count}, .integers = std::move(values)};
   return name;
 }
 

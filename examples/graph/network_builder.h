@@ -39,18 +39,23 @@ struct PoolSpec {
   PerAxis pad = 0;
 };
 
-// Every method appends one node and returns the name of its output, which is the name of the node. Weights are
+// Every method appends a node and returns the name of its output, which is the name of the node. Weights are
 // He-scaled Gaussians, generated when a layer needs them; BatchNormalization counts as folded, so every convolution has
 // a bias.
 class NetworkBuilder {
  public:
-  // The input has the shape (batch, channels, spatial...).
+  // The input has the shape (batch, channels, spatial...), or (time, batch, features) for recurrent layers.
   NetworkBuilder(std::string name, const ValueInfo& input, uint64_t seed);
 
   int64_t Channels(const std::string& x) const { return channels_.at(x); }
 
   std::string Conv(const std::string& name, const std::string& x, int64_t filters, const ConvSpec& spec = {});
   std::string Dense(const std::string& name, const std::string& x, int64_t in, int64_t out);
+
+  // Of sequences (time, batch, features), h of every step as (time, batch, hidden); linear_before_reset 1.
+  std::string Gru(const std::string& name, const std::string& x, int64_t features, int64_t hidden);
+  // A matrix with rows of the `columns` last values.
+  std::string Rows(const std::string& x, int64_t columns);
 
   std::string Relu(const std::string& x);
   std::string Relu6(const std::string& x);  // Clip to [0, 6]
@@ -70,9 +75,12 @@ class NetworkBuilder {
  private:
   std::string AddNode(const std::string& name, const std::string& op, std::vector<std::string> inputs, int64_t channels,
                       std::map<std::string, Attribute> attributes = {});
+  // A constant that is generated when it is needed.
+  std::string Gaussian(const std::string& name, const Shape& shape, float deviation);
   void AddWeights(const std::string& name, const Shape& shape);
   std::string Constant(const std::string& name, const Shape& shape, std::vector<float> values);
-  std::string Integer(const std::string& name, int64_t value);
+  std::string Integers(const std::string& name, std::vector<int64_t> values);
+  std::string Integer(const std::string& name, int64_t value) { return Integers(name, {value}); }
 
   Graph graph_;
   size_t spatial_axes_;

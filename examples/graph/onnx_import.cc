@@ -36,14 +36,13 @@ Result<Node> ToNode(const onnx::NodeProto& proto, int64_t max_elements) {
   node.op = proto.op_type();
   node.inputs.assign(proto.input().begin(), proto.input().end());
   node.outputs.assign(proto.output().begin(), proto.output().end());
-  node.name = !proto.name().empty() || node.outputs.empty() ? proto.name() : node.outputs[0];
+  const std::vector<std::string> outputs = node.PresentOutputs();
+  node.name = !proto.name().empty() || outputs.empty() ? proto.name() : outputs[0];
   if (!proto.domain().empty() && proto.domain() != "ai.onnx") {
     return Status::Make(StatusCode::kUnsupported, "node '%s': operator %s of domain '%s' is not supported",
                         node.name.c_str(), node.op.c_str(), proto.domain().c_str());
   }
-  if (node.outputs.empty() || node.outputs[0].empty()) {
-    return Status::InvalidArgument("%s has no output", node.Label().c_str());
-  }
+  if (outputs.empty()) return Status::InvalidArgument("%s has no output", node.Label().c_str());
   LACUNA_RETURN_IF_ERROR(CheckOperator(node));
   for (const onnx::AttributeProto& attribute : proto.attribute()) {
     LACUNA_ASSIGN_OR_RETURN(value, ToAttribute(attribute, node.Label(), max_elements));
@@ -177,7 +176,7 @@ class Importer {
       LACUNA_ASSIGN_OR_RETURN(tensor, ConstantValue(node));
       return AddConstant(node.outputs[0], std::move(tensor));
     }
-    LACUNA_RETURN_IF_ERROR(Define(node.outputs[0]));
+    for (const std::string& output : node.PresentOutputs()) LACUNA_RETURN_IF_ERROR(Define(output));
     graph_.nodes.push_back(std::move(node));
     return Status();
   }

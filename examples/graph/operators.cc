@@ -1,6 +1,7 @@
 #include "graph/operators.h"
 
 #include <limits>
+#include <string>
 
 namespace graph {
 namespace {
@@ -8,33 +9,17 @@ namespace {
 constexpr size_t kAny = std::numeric_limits<size_t>::max();
 
 constexpr OperatorArity kOperators[] = {
-    {"Add", 2, 2},
-    {"AveragePool", 1, 1},
-    {"BatchNormalization", 5, 5},
-    {"Clip", 1, 3},
-    {"Concat", 1, kAny},
-    {"Constant", 0, 0},
-    {"Conv", 2, 3},
-    {"Dropout", 1, 3},
-    {"Flatten", 1, 1},
-    {"Gemm", 2, 3},
-    {"GlobalAveragePool", 1, 1},
-    {"HardSigmoid", 1, 1},
-    {"HardSwish", 1, 1},
-    {"Identity", 1, 1},
-    {"LeakyRelu", 1, 1},
-    {"MatMul", 2, 2},
-    {"MaxPool", 1, 1},
-    {"Mul", 2, 2},
-    {"Relu", 1, 1},
-    {"Reshape", 1, 2},
-    {"Resize", 1, 4},
-    {"Sigmoid", 1, 1},
-    {"Slice", 1, 5},
-    {"Softmax", 1, 1},
-    {"Tanh", 1, 1},
-    {"Transpose", 1, 1},
-    {"Upsample", 1, 2},
+    {"Add", 2, 2},         {"AveragePool", 1, 1}, {"BatchNormalization", 5, 5},
+    {"Clip", 1, 3},        {"Concat", 1, kAny},   {"Constant", 0, 0},
+    {"Conv", 2, 3},        {"Dropout", 1, 3},     {"Flatten", 1, 1},
+    {"GRU", 3, 6, 2},      {"Gemm", 2, 3},        {"GlobalAveragePool", 1, 1},
+    {"HardSigmoid", 1, 1}, {"HardSwish", 1, 1},   {"Identity", 1, 1},
+    {"LSTM", 3, 8, 3},     {"LeakyRelu", 1, 1},   {"MatMul", 2, 2},
+    {"MaxPool", 1, 1},     {"Mul", 2, 2},         {"RNN", 3, 6, 2},
+    {"Relu", 1, 1},        {"Reshape", 1, 2},     {"Resize", 1, 4},
+    {"Sigmoid", 1, 1},     {"Slice", 1, 5},       {"Softmax", 1, 1},
+    {"Squeeze", 1, 2},     {"Tanh", 1, 1},        {"Transpose", 1, 1},
+    {"Unsqueeze", 1, 2},   {"Upsample", 1, 2},
 };
 
 }  // namespace
@@ -57,10 +42,11 @@ Status CheckOperator(const Node& node) {
   for (size_t i = 0; i < found->min_inputs; ++i) {
     if (!node.HasInput(i)) return Status::InvalidArgument("%s: input %zu must not be absent", node.Label().c_str(), i);
   }
-  for (size_t i = 1; i < node.outputs.size(); ++i) {
+  for (size_t i = found->max_outputs; i < node.outputs.size(); ++i) {
     if (node.outputs[i].empty()) continue;
-    return Status::Make(StatusCode::kUnsupported, "%s: output %zu is not supported, only the first is",
-                        node.Label().c_str(), i);
+    return Status::Make(StatusCode::kUnsupported, "%s: output %zu is not supported, only the first %s",
+                        node.Label().c_str(), i,
+                        found->max_outputs == 1 ? "is" : (std::to_string(found->max_outputs) + " are").c_str());
   }
   return Status();
 }

@@ -14,12 +14,13 @@ struct OperatorArity {
   std::string_view op;
   size_t min_inputs;
   size_t max_inputs;
+  size_t max_outputs = 1;  // that are computed; further ones must stay unused
 };
 
-// All supported operators, sorted by name. Each has one output that is computed; further outputs must stay unused.
+// All supported operators, sorted by name.
 std::span<const OperatorArity> SupportedOperators();
 
-// Ok if `node` is a supported operator with a valid number of inputs and one used output; otherwise an error that names
+// Ok if `node` is a supported operator with a valid number of inputs and of used outputs; otherwise an error that names
 // it.
 Status CheckOperator(const Node& node);
 

@@ -50,15 +50,15 @@ Result<int64_t> PruneInitializer(const lacuna::prune::Scheme& scheme, const Weig
   return pruned.nnz;
 }
 
-// Nodes with weights by their names, and by those of their weights where no node has that name: the first of several.
-Result<std::map<std::string, WeightMatrix>> WeightsByLayer(const Graph& graph) {
+// The weights of nodes by their names, and single ones by theirs where no node has that name: the first of several.
+Result<std::map<std::string, std::vector<WeightMatrix>>> WeightsByLayer(const Graph& graph) {
   LACUNA_ASSIGN_OR_RETURN(shapes, InferShapes(graph));
-  std::map<std::string, WeightMatrix> by_node, by_weights;
+  std::map<std::string, std::vector<WeightMatrix>> by_node, by_weights;
   for (const Node& node : graph.nodes) {
-    LACUNA_ASSIGN_OR_RETURN(matrix, WeightMatrixOf(graph, shapes, node));
-    if (!matrix.has_value()) continue;
-    by_node.emplace(node.name, *matrix);
-    by_weights.emplace(matrix->initializer, *matrix);
+    LACUNA_ASSIGN_OR_RETURN(matrices, WeightMatricesOf(graph, shapes, node));
+    if (matrices.empty()) continue;
+    for (const WeightMatrix& matrix : matrices) by_weights.emplace(matrix.initializer, std::vector{matrix});
+    by_node.emplace(node.name, std::move(matrices));
   }
   by_node.merge(by_weights);
   return by_node;
@@ -80,18 +80,19 @@ Result<std::vector<PlannedWeights>> FindPlanned(const SchemePlan& plan, const Gr
       return Status::Make(StatusCode::kNotFound, "layer '%.80s' of the plan is no layer with weights of the network",
                           layer.layer.c_str());
     }
-    const WeightMatrix& matrix = found->second;
-    const Shape& shape = graph.Constant(matrix.initializer)->shape;
-    if (!layer.shape.empty() && layer.shape != shape) {
-      return Status::InvalidArgument("layer '%.60s' has weights of shape %s, must be %s as in the plan",
-                                     layer.layer.c_str(), ToString(shape).c_str(), ToString(layer.shape).c_str());
-    }
-    const auto [before, added] = seen.emplace(matrix.initializer, &layer);
-    if (added) {
-      planned.push_back({&layer, matrix});
-    } else if (before->second->scheme != layer.scheme) {
-      return Status::InvalidArgument("layers '%.50s' and '%.50s' share weights, must have the same scheme",
-                                     before->second->layer.c_str(), layer.layer.c_str());
+    for (const WeightMatrix& matrix : found->second) {
+      const Shape& shape = graph.Constant(matrix.initializer)->shape;
+      if (!layer.shape.empty() && layer.shape != shape) {
+        return Status::InvalidArgument("layer '%.60s' has weights of shape %s, must be %s as in the plan",
+                                       layer.layer.c_str(), ToString(shape).c_str(), ToString(layer.shape).c_str());
+      }
+      const auto [before, added] = seen.emplace(matrix.initializer, &layer);
+      if (added) {
+        planned.push_back({&layer, matrix});
+      } else if (before->second->scheme != layer.scheme) {
+        return Status::InvalidArgument("layers '%.50s' and '%.50s' share weights, must have the same scheme",
+                                       before->second->layer.c_str(), layer.layer.c_str());
+      }
     }
   }
   return planned;
@@ -154,23 +155,25 @@ Result<PrunedModel> PruneModel(const PruneOptions& options, onnx::ModelProto& mo
 
   std::map<std::string, int64_t> done;  // weights that several nodes share are pruned once
   for (const Node& node : graph.nodes) {
-    LACUNA_ASSIGN_OR_RETURN(matrix, WeightMatrixOf(graph, shapes, node));
-    if (!matrix.has_value() || !selection.Selects(node, *matrix)) continue;
-    const auto found = tensors.find(matrix->initializer);
-    if (found == tensors.end()) {
-      return Status::Make(StatusCode::kUnsupported, "%s: its weights '%s' are no initializer", node.Label().c_str(),
-                          matrix->initializer.c_str());
+    LACUNA_ASSIGN_OR_RETURN(matrices, WeightMatricesOf(graph, shapes, node));
+    for (const WeightMatrix& matrix : matrices) {
+      if (!selection.Selects(node, matrix)) continue;
+      const auto found = tensors.find(matrix.initializer);
+      if (found == tensors.end()) {
+        return Status::Make(StatusCode::kUnsupported, "%s: its weights '%s' are no initializer", node.Label().c_str(),
+                            matrix.initializer.c_str());
+      }
+      if (!done.contains(matrix.initializer)) {
+        LACUNA_ASSIGN_OR_RETURN(nnz, PruneInitializer(pruned.scheme, matrix, *found->second, model));
+        done[matrix.initializer] = nnz;
+      }
+      const PrunedLayer layer{node.name, matrix.initializer, matrix.shape.elements(), done[matrix.initializer]};
+      if (node.op == "Conv") {
+        const double kept = static_cast<double>(layer.nnz) / static_cast<double>(layer.weights);
+        pruned.flops -= (1.0 - kept) * FlopsOf(shapes, node, matrix);
+      }
+      pruned.layers.push_back(layer);
     }
-    if (!done.contains(matrix->initializer)) {
-      LACUNA_ASSIGN_OR_RETURN(nnz, PruneInitializer(pruned.scheme, *matrix, *found->second, model));
-      done[matrix->initializer] = nnz;
-    }
-    const PrunedLayer layer{node.name, matrix->initializer, matrix->shape.elements(), done[matrix->initializer]};
-    if (node.op == "Conv") {
-      const double kept = static_cast<double>(layer.nnz) / static_cast<double>(layer.weights);
-      pruned.flops -= (1.0 - kept) * FlopsOf(shapes, node, *matrix);
-    }
-    pruned.layers.push_back(layer);
   }
   if (!pruned.layers.empty()) return pruned;
   return Status::InvalidArgument("no layer is selected by layers '%s'%s", options.layers.c_str(),

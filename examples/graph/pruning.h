@@ -40,8 +40,8 @@ struct PrunedModel {
   double flops = 0.0;        // of the weights that they keep
 };
 
-// Prunes the selected Conv, Gemm and MatMul weights of `model` in place. The metadata entry of each is read by
-// StoredSchemeOf (layer_weights.h). Errors: an invalid model, no layer selected, scheme dense.
+// Prunes the selected Conv, Gemm, MatMul, RNN, GRU and LSTM weights of `model` in place. The metadata entry of each is
+// read by StoredSchemeOf (layer_weights.h). Errors: an invalid model, no layer selected, scheme dense.
 Result<PrunedModel> PruneModel(const PruneOptions& options, onnx::ModelProto& model);
 
 // Prunes the weights of each layer of `plan` in place, for a network that is compiled with CompileOptions::stored;

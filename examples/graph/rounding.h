@@ -5,6 +5,7 @@
 
 #include "lacuna/core/epilogue.h"
 #include "lacuna/policy/winograd.h"
+#include "lacuna/reference/rounded.h"
 
 #include <algorithm>
 #include <cmath>
@@ -13,6 +14,9 @@
 #include <string_view>
 
 namespace graph {
+
+using lacuna::reference::Gamma;
+using lacuna::reference::kUnitRoundoff;
 
 // The tile of a plan's algorithm, "winograd 4x4" say; null if it is none.
 inline const lacuna::WinogradTile* WinogradTileOf(std::string_view algorithm) {
@@ -24,9 +28,9 @@ inline const lacuna::WinogradTile* WinogradTileOf(std::string_view algorithm) {
 }
 
 // The bound on |float result - reference| of activation(sum of `depth` products + bias + residual), with A = sum |w|
-// |x| + |bias| + |residual| and u = 2^-24:
-//   slope * gamma_{depth + 2} * A + roundings * u * max(1, A) + u * |reference|,    gamma_k = k u / (1 - k u)
-// (Higham, Accuracy and Stability of Numerical Algorithms, 3.1). `slope` is the steepest slope of the activation,
+// |x| + |bias| + |residual|:
+//   slope * Gamma(depth + 2) * A + roundings * u * max(1, A) + u * |reference|
+// `slope` is the steepest slope of the activation,
 // `roundings` covers its own arithmetic; an exponential counts as 4 ulp. In Winograd form the error of the sum comes
 // from policy/winograd.h instead:
 //   slope * (sum_error + gamma_2 * A) + ...
@@ -61,19 +65,14 @@ class RoundingBound {
   double Ratio(float actual, float expected, double magnitude) const {
     const double difference = std::abs(double{actual} - double{expected});
     if (difference == 0.0 || (std::isnan(actual) && std::isnan(expected))) return 0.0;
-    const double bound = slope_ * (sum_error_ + gamma_ * magnitude) + roundings_ * kUnit * std::max(1.0, magnitude) +
-                         kUnit * std::abs(double{expected});
+    const double bound = slope_ * (sum_error_ + gamma_ * magnitude) +
+                         roundings_ * kUnitRoundoff * std::max(1.0, magnitude) +
+                         kUnitRoundoff * std::abs(double{expected});
     const double ratio = difference / bound;
     return std::isnan(ratio) ? std::numeric_limits<double>::infinity() : ratio;
   }
 
  private:
-  static constexpr double kUnit = 0x1p-24;
-  static double Gamma(int64_t k) {
-    const double ku = static_cast<double>(k) * kUnit;
-    return ku / (1.0 - ku);
-  }
-
   double gamma_ = 0.0;
   double sum_error_ = 0.0;
   double slope_ = 1.0;

@@ -188,13 +188,13 @@ Result<std::vector<SchemeMapper::Job>> SchemeMapper::MakeJobs() {
   }
   other_ms_ = 0.0;
   for (const size_t i : others_) {
-    LACUNA_ASSIGN_OR_RETURN(matrix, WeightMatrixOf(*graph_, shapes_, *fused_[i].node));
-    Scheme scheme;
-    if (matrix.has_value()) {
-      LACUNA_ASSIGN_OR_RETURN(stored, StoredSchemeOf(*graph_, *matrix));
-      scheme = stored;
+    LACUNA_ASSIGN_OR_RETURN(matrices, WeightMatricesOf(*graph_, shapes_, *fused_[i].node));
+    std::string schemes;
+    for (const WeightMatrix& matrix : matrices) {
+      LACUNA_ASSIGN_OR_RETURN(stored, StoredSchemeOf(*graph_, matrix));
+      schemes += (schemes.empty() ? "" : " ") + stored.Name();
     }
-    add(i, nullptr, scheme.Name(), other_ms_);
+    add(i, nullptr, schemes.empty() ? Scheme{}.Name() : schemes, other_ms_);
   }
   return jobs;
 }

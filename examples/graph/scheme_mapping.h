@@ -89,7 +89,7 @@ struct MappingGoal {
 
 class SchemeMapper {
  public:
-  // `graph` outlives the mapper. Errors: an invalid graph, no layer selected.
+  // `graph` outlives the mapper. Recurrent layers are not mapped. Errors: an invalid graph, no layer selected.
   static Result<SchemeMapper> Make(const Graph& graph, const MapperOptions& options);
 
   const std::vector<MappedLayer>& layers() const { return mapped_; }

@@ -1,11 +1,13 @@
 #include "graph/shape_inference.h"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "graph/attributes.h"
 #include "graph/index_map.h"
+#include "graph/recurrent_node.h"
 #include "graph/window.h"
 
 namespace graph {
@@ -216,6 +218,64 @@ Result<Shape> TransposeOutput(const NodeShapes& at) {
   return y;
 }
 
+// The axes of a Squeeze or Unsqueeze, marked among `rank` of them: input 1, or an attribute before operator set 13.
+Result<std::vector<bool>> MarkedAxes(const NodeShapes& at, size_t rank, const Shape& axes) {
+  std::vector<bool> marked(rank, false);
+  const auto limit = static_cast<int64_t>(rank);
+  for (const int64_t axis : axes) {
+    const int64_t from_front = axis < 0 ? axis + limit : axis;
+    if (from_front < 0 || from_front >= limit || marked[static_cast<size_t>(from_front)]) {
+      return Status::InvalidArgument("%s: its axes are %s, must be different ones in [%lld, %lld]",
+                                     at.node.Label().c_str(), ToString(axes).c_str(), static_cast<long long>(-limit),
+                                     static_cast<long long>(limit - 1));
+    }
+    marked[static_cast<size_t>(from_front)] = true;
+  }
+  return marked;
+}
+
+// Nothing if they are absent.
+Result<std::optional<Shape>> AxesOf(const NodeShapes& at) {
+  if (at.node.HasInput(1)) {
+    const Tensor* axes = at.graph.Constant(at.node.inputs[1]);
+    if (axes != nullptr && axes->type == ElementType::kInteger) return std::optional<Shape>(axes->integers);
+    return Status::Make(StatusCode::kUnsupported, "%s: input 1, the axes, must be a constant list of integers",
+                        at.node.Label().c_str());
+  }
+  if (!at.node.attributes.contains("axes")) return std::optional<Shape>();
+  LACUNA_ASSIGN_OR_RETURN(axes, IntsAttribute(at.node, "axes", {}));
+  return std::optional<Shape>(axes);
+}
+
+Result<Shape> SqueezeOutput(const NodeShapes& at) {
+  const Shape& x = at.inputs[0];
+  LACUNA_ASSIGN_OR_RETURN(axes, AxesOf(at));
+  LACUNA_ASSIGN_OR_RETURN(removed, MarkedAxes(at, x.size(), axes.value_or(Shape{})));
+  Shape y;
+  for (size_t axis = 0; axis < x.size(); ++axis) {
+    if (removed[axis] && x[axis] != 1) return ShapeError(at.node, 0, x, "have an extent of 1 on the axes to remove");
+    if (axes.has_value() ? !removed[axis] : x[axis] != 1) y.push_back(x[axis]);
+  }
+  return y;
+}
+
+Result<Shape> UnsqueezeOutput(const NodeShapes& at) {
+  const Shape& x = at.inputs[0];
+  LACUNA_ASSIGN_OR_RETURN(axes, AxesOf(at));
+  if (!axes.has_value()) return Status::InvalidArgument("%s: its axes must not be absent", at.node.Label().c_str());
+  LACUNA_ASSIGN_OR_RETURN(added, MarkedAxes(at, x.size() + axes->size(), *axes));
+  Shape y;
+  auto rest = x.begin();
+  for (const bool is_added : added) y.push_back(is_added ? 1 : *rest++);
+  return y;
+}
+
+// Y, Y_h and Y_c.
+Result<std::vector<Shape>> RecurrentOutputs(const NodeShapes& at) {
+  LACUNA_ASSIGN_OR_RETURN(recurrent, ReadRecurrent(at.graph, at.node, at.inputs));
+  return std::vector<Shape>{recurrent.Y(), recurrent.State(), recurrent.State()};
+}
+
 struct Inference {
   std::string_view op;
   Result<Shape> (*infer)(const NodeShapes&);
@@ -245,15 +305,31 @@ constexpr Inference kInference[] = {
     {"Sigmoid", SameAsInput},
     {"Slice", SliceOutput},
     {"Softmax", SoftmaxOutput},
+    {"Squeeze", SqueezeOutput},
     {"Tanh", SameAsInput},
     {"Transpose", TransposeOutput},
+    {"Unsqueeze", UnsqueezeOutput},
     {"Upsample", ResizeOutput},
 };
+
+// Of each output of the node.
+Result<std::vector<Shape>> OutputShapes(const NodeShapes& at) {
+  if (IsRecurrent(at.node)) return RecurrentOutputs(at);
+  const auto* found = std::find_if(std::begin(kInference), std::end(kInference),
+                                   [&](const Inference& entry) { return entry.op == at.node.op; });
+  if (found == std::end(kInference)) {
+    return Status::Make(StatusCode::kUnsupported, "node '%s': operator %s is not supported", at.node.name.c_str(),
+                        at.node.op.c_str());
+  }
+  LACUNA_ASSIGN_OR_RETURN(shape, found->infer(at));
+  return std::vector<Shape>{std::move(shape)};
+}
 
 // Only these inputs may be integers; layers compute on floats.
 bool MayBeInteger(const Node& node, size_t input) {
   return (node.op == "Reshape" && input == 1) || (node.op == "Dropout" && input == 2) ||
-         (node.op == "Slice" && input > 0) || (node.op == "Resize" && input == 3);
+         (node.op == "Slice" && input > 0) || (node.op == "Resize" && input == 3) ||
+         ((node.op == "Squeeze" || node.op == "Unsqueeze") && input == 1) || (IsRecurrent(node) && input == kLengths);
 }
 
 }  // namespace
@@ -286,15 +362,12 @@ Result<Shapes> InferShapes(const Graph& graph, int64_t max_elements) {
                             node.Label().c_str(), i, node.inputs[i].c_str());
       }
     }
-    const auto* found = std::find_if(std::begin(kInference), std::end(kInference),
-                                     [&node](const Inference& entry) { return entry.op == node.op; });
-    if (found == std::end(kInference)) {
-      return Status::Make(StatusCode::kUnsupported, "node '%s': operator %s is not supported", node.name.c_str(),
-                          node.op.c_str());
+    LACUNA_ASSIGN_OR_RETURN(outputs, OutputShapes(at));
+    for (size_t i = 0; i < std::min(outputs.size(), node.outputs.size()); ++i) {
+      if (node.outputs[i].empty()) continue;
+      LACUNA_RETURN_IF_ERROR(CheckedElements(outputs[i], max_elements, "the output of " + node.Label()).status());
+      shapes[node.outputs[i]] = std::move(outputs[i]);
     }
-    LACUNA_ASSIGN_OR_RETURN(shape, found->infer(at));
-    LACUNA_RETURN_IF_ERROR(CheckedElements(shape, max_elements, "the output of " + node.Label()).status());
-    shapes[node.outputs[0]] = std::move(shape);
   }
   return shapes;
 }

@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -28,20 +29,28 @@ struct StepContext {
   const Layer& layer;
   const KernelSelection& kernels;        // of layers with weights
   KernelSelector::Progress measuring{};  // told while `kernels` are measured; may be null
-  lacuna::prune::Scheme scheme{};        // how a layer with weights is pruned when it is made
-  bool stored = false;                   // take scheme and zeros from the model instead
-  bool reference = false;                // layers with weights run lacuna's naive loops
-  bool keep_weights = false;             // beside their packed form, for ErrorOverBound
+  // How weights are pruned when the step is made, in the order of WeightMatricesOf; none: all stay dense.
+  std::vector<lacuna::prune::Scheme> schemes{};
+  bool stored = false;        // take schemes and zeros from the model instead
+  bool reference = false;     // layers with weights run lacuna's naive loops
+  bool keep_weights = false;  // beside their packed form, for ErrorOverBound
 
   const Shape& InputShape(size_t i) const { return shapes.at(layer.node->inputs[i]); }
   const Shape& OutputShape() const { return shapes.at(layer.output); }
+  lacuna::prune::Scheme SchemeOf(size_t matrix) const {
+    return matrix < schemes.size() ? schemes[matrix] : lacuna::prune::Scheme{};
+  }
+  // What plans of layers with weights are made by; `scheme` is the kind by which choices are saved. Valid as long as
+  // the context and what `scheme` refers to.
+  KernelPolicy PolicyFor(std::string_view scheme) const;
 };
 
 struct StepArgs {
   std::span<const float* const> inputs;  // as Step::inputs() names them
-  float* output;                         // overlaps no input
+  float* output;                         // overlaps no input and no other output
   std::span<std::byte> workspace;        // WorkspaceBytes(threads.concurrency()), aligned to lacuna::kAlignment
   const Threads& threads;
+  std::span<float* const> further{};  // of Layer::further
 };
 
 // What layers with weights tell about themselves.
@@ -59,6 +68,9 @@ struct WeightInfo {
   size_t offset_bytes = 0;
   size_t kept_bytes = 0;  // of weights that are kept beside it, zero for those viewed in the graph
   double dense_flops = 0.0;
+  // Of a recurrent layer, whose own numbers are sums over `products`: those with W and R of each direction.
+  std::vector<WeightInfo> products{};
+  int64_t steps = 0, sequences = 0;
 };
 
 class Step {
@@ -91,6 +103,7 @@ using StepResult = Result<std::unique_ptr<Step>>;
 StepResult MakeStep(const StepContext& context);
 
 StepResult MakeWeightStep(const StepContext& context, const WeightMatrix& matrix);  // Conv, Gemm, MatMul: lacuna
+StepResult MakeRecurrentStep(const StepContext& context);                           // RNN, GRU, LSTM: lacuna
 StepResult MakeMatMulStep(const StepContext& context);  // MatMul and Gemm whose operands are both computed
 StepResult MakePoolStep(const StepContext& context);    // MaxPool, AveragePool
 StepResult MakeGlobalAveragePoolStep(const StepContext& context);

@@ -1,6 +1,7 @@
 #include "graph/weight_matrix.h"
 
 #include "graph/attributes.h"
+#include "graph/recurrent_node.h"
 
 namespace graph {
 namespace {
@@ -64,6 +65,27 @@ Result<std::optional<WeightMatrix>> WeightMatrixOf(const Graph& graph, const Sha
   LACUNA_RETURN_IF_ERROR(matrix.shape.Validate());
   if (!IsBias(graph, node, matrix)) return std::optional<WeightMatrix>();
   return std::optional<WeightMatrix>(matrix);
+}
+
+Result<std::vector<WeightMatrix>> WeightMatricesOf(const Graph& graph, const Shapes& shapes, const Node& node) {
+  std::vector<WeightMatrix> matrices;
+  if (!IsRecurrent(node)) {
+    LACUNA_ASSIGN_OR_RETURN(matrix, WeightMatrixOf(graph, shapes, node));
+    if (matrix.has_value()) matrices.push_back(*std::move(matrix));
+    return matrices;
+  }
+  for (const size_t input : {kW, kR}) {
+    const Tensor* weights = graph.Constant(node.inputs[input]);
+    if (!IsFloatOfRank(weights, 3)) return std::vector<WeightMatrix>();
+    const Shape& stored = weights->shape;  // [directions, gates * hidden, columns]
+    WeightMatrix matrix;
+    matrix.initializer = node.inputs[input];
+    matrix.input = input;
+    matrix.shape = {.rows = stored[0] * stored[1], .columns = stored[2], .groups = stored[0]};
+    LACUNA_RETURN_IF_ERROR(matrix.shape.Validate());
+    matrices.push_back(std::move(matrix));
+  }
+  return matrices;
 }
 
 void Transpose(std::span<const float> values, int64_t rows, int64_t columns, std::span<float> result) {

@@ -1,4 +1,4 @@
-// WeightMatrix: the constant input of a Conv, Gemm or MatMul as lacuna's W[M, K].
+// WeightMatrix: a constant input of a Conv, Gemm, MatMul or recurrent layer as lacuna's W[M, K].
 
 #ifndef LACUNA_EXAMPLES_GRAPH_WEIGHT_MATRIX_H_
 #define LACUNA_EXAMPLES_GRAPH_WEIGHT_MATRIX_H_
@@ -17,7 +17,7 @@ namespace graph {
 struct WeightMatrix {
   std::string initializer;
   size_t input = 1;           // which input of the node holds it
-  lacuna::MatrixShape shape;  // rows = outputs
+  lacuna::MatrixShape shape;  // rows = outputs; groups of a recurrent layer are its directions
   int64_t taps = 1;           // cells of a kernel
   bool transposed = false;    // the initializer is stored [K, M]
   bool rows_are_channels =
@@ -28,8 +28,11 @@ struct WeightMatrix {
 };
 
 // Nothing if lacuna cannot run `node` as W x: no operand is a constant matrix, or the C of a Gemm is not one value per
-// row.
+// row; nor for recurrent layers.
 Result<std::optional<WeightMatrix>> WeightMatrixOf(const Graph& graph, const Shapes& shapes, const Node& node);
+
+// All weights of a node: W and R of a recurrent layer, the WeightMatrixOf of others, or none if lacuna cannot run it.
+Result<std::vector<WeightMatrix>> WeightMatricesOf(const Graph& graph, const Shapes& shapes, const Node& node);
 
 // result[c, r] = values[r, c]. Preconditions: both have rows * columns elements.
 void Transpose(std::span<const float> values, int64_t rows, int64_t columns, std::span<float> result);

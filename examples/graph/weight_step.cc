@@ -63,16 +63,6 @@ class WeightStep : public Step {
   }
 
  protected:
-  // What the plan is made by. Valid as long as the context and the step.
-  KernelPolicy PolicyFor(const StepContext& context) const {
-    KernelPolicy policy;
-    policy.cost = context.kernels.cost;
-    policy.winograd_error = context.kernels.winograd_error;
-    policy.scheme = scheme_;
-    policy.select = KernelSelector(context.kernels, context.measuring);
-    return policy;
-  }
-
   template <class Plan>
   void Describe(const Plan& plan) {
     info_.plan = plan.Explain();
@@ -142,7 +132,7 @@ class ConvolutionStep : public WeightStep {
   }
 
   Status Prepare(const StepContext& context) {
-    auto plan = lacuna::MakeConvolution<kRank>(*weights_, shape_, epilogue_, PolicyFor(context));
+    auto plan = lacuna::MakeConvolution<kRank>(*weights_, shape_, epilogue_, context.PolicyFor(scheme_));
     if (!plan.ok()) return plan.status();
     plan_ = *std::move(plan);
     Describe(*plan_);
@@ -202,7 +192,7 @@ class GemmStep : public WeightStep {
   }
 
   Status Prepare(const StepContext& context) {
-    auto plan = lacuna::MakeGemm(*weights_, {.n = n_}, epilogue_, PolicyFor(context));
+    auto plan = lacuna::MakeGemm(*weights_, {.n = n_}, epilogue_, context.PolicyFor(scheme_));
     if (!plan.ok()) return plan.status();
     plan_ = *std::move(plan);
     Describe(*plan_);
@@ -266,16 +256,10 @@ lacuna::ConvShape<kRank> ShapeOf(const Window& window, const Shape& x, const lac
   return shape;
 }
 
-// Prefixes what lacuna says with the node it says it about.
-Status AboutNode(const Node& node, const Status& status) {
-  if (status.ok()) return status;
-  return Status::Make(status.code(), "%s: %s", node.Label().c_str(), status.message());
-}
-
 template <class StepType>
 StepResult Finish(const StepContext& context, std::unique_ptr<StepType> step) {
   const Status status = context.reference ? step->UseReference() : step->Prepare(context);
-  if (!status.ok()) return AboutNode(*context.layer.node, status);
+  if (!status.ok()) return context.layer.node->About(status);
   if (!context.reference && !context.keep_weights) step->ReleaseWeights();
   return std::unique_ptr<Step>(std::move(step));
 }
@@ -284,7 +268,7 @@ template <int kRank>
 StepResult MakeConvolutionStep(const StepContext& context, const WeightMatrix& matrix, const Window& window,
                                LayerWeights weights) {
   const auto shape = ShapeOf<kRank>(window, context.InputShape(0), matrix.shape);
-  if (const Status status = shape.Validate(); !status.ok()) return AboutNode(*context.layer.node, status);
+  if (const Status status = shape.Validate(); !status.ok()) return context.layer.node->About(status);
   return Finish(context, std::make_unique<ConvolutionStep<kRank>>(context, matrix, std::move(weights), shape));
 }
 
@@ -293,7 +277,7 @@ StepResult MakeConvolutionStep(const StepContext& context, const WeightMatrix& m
 StepResult MakeWeightStep(const StepContext& context, const WeightMatrix& matrix) {
   const Node& node = *context.layer.node;
   auto weights = MakeLayerWeights(context, matrix);
-  if (!weights.ok()) return AboutNode(node, weights.status());
+  if (!weights.ok()) return node.About(weights.status());
   if (node.op == "Conv") {
     LACUNA_ASSIGN_OR_RETURN(window,
                             ConvWindow(node, context.InputShape(0), context.graph.Constant(matrix.initializer)->shape));

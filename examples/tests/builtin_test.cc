@@ -227,7 +227,40 @@ TEST_CASE("every convolution and its activation are one layer") {
   }
 }
 
+TEST_CASE("the recurrent network: shapes, weights, and what a global scheme prunes") {
+  auto model = graph::BuiltinNetwork("gru_timit", 2);
+  REQUIRE(model.ok());
+  const auto shapes = graph::InferShapes(*model);
+  REQUIRE_MESSAGE(shapes.ok(), std::string(shapes.status().message()));
+  CHECK(shapes->at("gru1") == graph::Shape{100, 1, 2, 1024});
+  CHECK(shapes->at("gru2.h") == graph::Shape{100, 2, 1024});
+  CHECK(shapes->at("probabilities") == graph::Shape{200, 39});
+  int64_t weights = 0;
+  for (const graph::Node& node : model->nodes) {
+    if (node.op != "GRU") continue;
+    CHECK(std::get<int64_t>(node.attributes.at("linear_before_reset")) == 1);
+    for (const size_t input : {1, 2}) weights += graph::Elements(shapes->at(node.inputs[input]));
+  }
+  CHECK(weights == 3 * 1024 * (39 + 1024 + 1024 + 1024));
+  model->inputs[0].shape[0] = 3;  // the weights do not depend on the number of frames
+  graph::CompileOptions options;
+  options.scheme = {lacuna::prune::SchemeKind::kBcr, 16};
+  auto network = graph::Network::Compile(*std::move(model), options);
+  REQUIRE_MESSAGE(network.ok(), std::string(network.status().message()));
+  std::vector<std::string> schemes;
+  for (const graph::LayerInfo& layer : network->layers()) {
+    schemes.push_back(layer.name + " " + (layer.weights == nullptr ? layer.op : layer.weights->scheme));
+  }
+  CHECK(schemes == std::vector<std::string>{"gru1 bcr-16x", "gru2 bcr-16x", "phones dense", "probabilities Softmax"});
+  graph::FillGaussian(network->input(0), 1.0f, 3);
+  REQUIRE(network->Run().ok());
+  double sum = 0.0;
+  for (const float probability : network->output(0)) sum += double{probability};
+  CHECK(sum == doctest::Approx(6.0));
+}
+
 TEST_CASE("names") {
+  CHECK(graph::IsBuiltinNetwork("gru_timit"));
   for (const Published& published : kPublished) CHECK(graph::IsBuiltinNetwork(published.network));
   CHECK_FALSE(graph::IsBuiltinNetwork("alexnet"));
   const auto unknown = graph::BuiltinNetwork("alexnet");

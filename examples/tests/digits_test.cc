@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "digits_run/digits_data.h"
 #include "graph/executor.h"
@@ -54,13 +56,32 @@ TEST_CASE("files that are missing or malformed") {
   }
 }
 
-constexpr const char* kSchemes[] = {"unstructured-8x", "pattern-8x", "pattern_g4-8x",
-                                    "bcr-8x",          "bcr_col-8x", "punched-8x"};
+struct Model {
+  std::string file;      // digits_<file>.onnx
+  std::string scheme;    // of what is pruned
+  std::string op;        // of the layers that are
+  std::string first;     // a layer of that operator that is not
+  int64_t weights, nnz;  // of them
+};
 
-// Of the model that was pruned by `scheme`.
-double Accuracy(const std::string& scheme, const std::vector<digits::Image>& images) {
-  CAPTURE(scheme);
-  const auto model = graph::ImportOnnxFile(std::string(LACUNA_DIGITS_DIR) + "/digits_" + scheme + ".onnx");
+Model ConvolutionalModel(const std::string& scheme, int64_t nnz) {
+  return {scheme, scheme, "Conv", "conv1", 9 * (16 * 32 + 32 * 32 + 32 * 64 + 64 * 64), nnz};
+}
+
+// Blocks of 8 rows x 16 columns keep 4 rows and 3 columns. W has 8 columns only, of which 2 are kept.
+constexpr int64_t kHidden = 128, kGates = 3;
+const Model kDenseGru = {"gru_dense", "dense", "GRU", "", kGates* kHidden*(8 + kHidden), kGates* kHidden*(8 + kHidden)};
+const Model kPrunedGru = {"gru_bcr-10x",
+                          "bcr-10.67x",
+                          "GRU",
+                          "",
+                          kDenseGru.weights,
+                          kGates* kHidden * 8 / 8 + kGates* kHidden* kHidden * 3 / 32};
+
+// Of the held-out images.
+double Accuracy(const Model& expected, const std::vector<digits::Image>& images) {
+  CAPTURE(expected.file);
+  const auto model = graph::ImportOnnxFile(std::string(LACUNA_DIGITS_DIR) + "/digits_" + expected.file + ".onnx");
   REQUIRE_MESSAGE(model.ok(), std::string(model.status().message()));
   graph::CompileOptions options;
   options.stored = true;
@@ -69,13 +90,14 @@ double Accuracy(const std::string& scheme, const std::vector<digits::Image>& ima
   REQUIRE_MESSAGE(network.ok(), std::string(network.status().message()));
   int64_t weights = 0, nnz = 0;
   for (const graph::LayerInfo& layer : network->layers()) {
-    if (layer.op != "Conv" || layer.name.find("conv1") != std::string::npos) continue;
-    CHECK(layer.weights->scheme == scheme);
+    const bool is_first = !expected.first.empty() && layer.name.find(expected.first) != std::string::npos;
+    if (layer.op != expected.op || is_first) continue;
+    CHECK(layer.weights->scheme == expected.scheme);
     weights += layer.weights->weights;
     nnz += layer.weights->nnz;
   }
-  CHECK(weights == 32 * 16 * 9 + 32 * 32 * 9 + 64 * 32 * 9 + 64 * 64 * 9);
-  if (scheme != "dense") CHECK(static_cast<double>(nnz) == doctest::Approx(weights / 8.0).epsilon(0.03));
+  CHECK(weights == expected.weights);
+  CHECK(nnz == expected.nnz);
   size_t held_out = 0, correct = 0;
   for (size_t i = 0; i < images.size(); ++i) {
     if (!digits::IsHeldOut(i)) continue;
@@ -89,20 +111,35 @@ double Accuracy(const std::string& scheme, const std::vector<digits::Image>& ima
     const auto output = network->output(0);
     if (std::max_element(output.begin(), output.end()) - output.begin() == images[i].label) ++correct;
   }
+  CHECK(held_out == 360);
   return static_cast<double>(correct) / static_cast<double>(held_out);
 }
 
-TEST_CASE("all models classify; pruning costs less than a point" *
-          doctest::skip(!std::filesystem::exists(digits::kDefaultPath))) {
-  const auto images = digits::ReadDigits(digits::kDefaultPath);
+const bool kHasDigits = std::filesystem::exists(digits::kDefaultPath);
+
+std::vector<digits::Image> Images() {
+  auto images = digits::ReadDigits(digits::kDefaultPath);
   REQUIRE_MESSAGE(images.ok(), std::string(images.status().message()));
   CHECK(images->size() == 1797);
-  const double dense = Accuracy("dense", *images);
+  return *std::move(images);
+}
+
+TEST_CASE("all convolutional models classify; pruning costs less than a point" * doctest::skip(!kHasDigits)) {
+  const std::vector<digits::Image> images = Images();
+  const double dense = Accuracy(ConvolutionalModel("dense", 69120), images);
   CHECK(dense >= 0.97);
-  for (const char* scheme : kSchemes) {
+  for (const char* scheme : {"unstructured-8x", "pattern-8x", "pattern_g4-8x", "bcr-8x", "bcr_col-8x", "punched-8x"}) {
     CAPTURE(scheme);
-    CHECK(std::abs(dense - Accuracy(scheme, *images)) < 0.01);
+    CHECK(std::abs(dense - Accuracy(ConvolutionalModel(scheme, 69120 / 8), images)) < 0.01);
   }
+}
+
+TEST_CASE("the recurrent models classify; pruning 10 times costs less than a point" * doctest::skip(!kHasDigits)) {
+  const std::vector<digits::Image> images = Images();
+  const double dense = Accuracy(kDenseGru, images);
+  CHECK(dense >= 0.97);
+  CHECK(std::abs(dense - Accuracy(kPrunedGru, images)) < 0.01);
+  CHECK(kPrunedGru.weights >= 10 * kPrunedGru.nnz);
 }
 
 }  // namespace

@@ -267,8 +267,7 @@ TEST_CASE("layers in the choices are not measured again") {
   }
   for (const lacuna::SavedChoice& entry : choices.entries()) {
     const std::string_view layer = entry.layer.data();
-    const bool is_known =
-        layer.find("scheme=bcr_col@0.0001 ") != layer.npos || layer.find("scheme=dense@0.0001 ") != layer.npos;
+    const bool is_known = layer.find("scheme=bcr_col ") != layer.npos || layer.find("scheme=dense ") != layer.npos;
     CHECK_MESSAGE(is_known, std::string(layer));
   }
   // Another density, another scheme, other Winograd forms: other layers.
@@ -278,7 +277,7 @@ TEST_CASE("layers in the choices are not measured again") {
   CHECK(measured == 10);
   kernels.winograd_error = 0.0;
   const Network direct = Compiled(model, kernels, "bcr_col-4x");
-  CHECK(measured == 14);
+  CHECK(measured == 12);  // conv3 and fc have no Winograd forms
   CHECK(std::string(PlanOf(direct).reason.data()) != "fastest when it was measured before");
 }
 

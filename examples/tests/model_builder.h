@@ -115,6 +115,27 @@ inline void AddFloat(onnx::NodeProto& node, const std::string& name, float value
   attribute.set_f(value);
 }
 
+inline void AddFloats(onnx::NodeProto& node, const std::string& name, const std::vector<float>& values) {
+  auto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(onnx::AttributeProto::FLOATS);
+  for (const float value : values) attribute.add_floats(value);
+}
+
+inline void AddString(onnx::NodeProto& node, const std::string& name, const std::string& value) {
+  auto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(onnx::AttributeProto::STRING);
+  attribute.set_s(value);
+}
+
+inline void AddStrings(onnx::NodeProto& node, const std::string& name, const std::vector<std::string>& values) {
+  auto& attribute = *node.add_attribute();
+  attribute.set_name(name);
+  attribute.set_type(onnx::AttributeProto::STRINGS);
+  for (const std::string& value : values) attribute.add_strings(value);
+}
+
 // A classifier with most operators: convolutions, normalisation, a residual block, poolings, a matrix product. 3 x 12 x
 // 12 images to 10 classes.
 inline ModelBuilder SmallClassifier() {

@@ -79,9 +79,37 @@ onnx::ModelProto SmallVideo() {
   return net.model();
 }
 
+// Two recurrent layers with most attributes and inputs, one in both directions, and a layer behind the last state.
+onnx::ModelProto SmallSpeech() {
+  test::ModelBuilder net;
+  net.Input("x", {4, 2, 3}).Output("y").Output("a_h").Weights("wa", {2, 12, 3}).Weights("ra", {2, 12, 4});
+  net.Weights("ba", {2, 24}).Integers("lengths", {4, 3}).Weights("h", {2, 2, 4}).Integers("shape", {4, 2, 8});
+  net.Weights("wb", {1, 20, 8}).Weights("rb", {1, 20, 5}).Weights("pb", {1, 15}).Weights("fc", {5, 3});
+  net.Integers("one", {0});
+  auto& gru = net.Node("gru", "GRU", {"x", "wa", "ra", "ba", "lengths", "h"}, "a");
+  gru.add_output("a_h");
+  test::AddString(gru, "direction", "bidirectional");
+  test::AddInt(gru, "hidden_size", 4);
+  test::AddInt(gru, "linear_before_reset", 1);
+  test::AddStrings(gru, "activations", {"Sigmoid", "Tanh", "HardSigmoid", "LeakyRelu"});
+  test::AddFloats(gru, "activation_alpha", {0.2f, 0.1f});
+  test::AddFloats(gru, "activation_beta", {0.5f});
+  test::AddInts(net.Node("order", "Transpose", {"a"}, "b"), "perm", {0, 2, 1, 3});
+  net.Node("join", "Reshape", {"b", "shape"}, "c");
+  auto& lstm = net.Node("lstm", "LSTM", {"c", "wb", "rb", "", "", "", "", "pb"}, "");
+  lstm.add_output("d");
+  lstm.add_output("d_c");
+  test::AddFloat(lstm, "clip", 2.0f);
+  test::AddInt(lstm, "input_forget", 1);
+  net.Node("last", "Squeeze", {"d", "one"}, "e");
+  net.Node("fc", "Gemm", {"e", "fc"}, "y");
+  return net.model();
+}
+
 // Pruned models: their metadata and weights decide what is built.
 std::vector<Seed> Seeds() {
-  std::vector<Seed> seeds = {SeedOf("slice and resize", SlicedAndResized()), SeedOf("video", SmallVideo())};
+  std::vector<Seed> seeds = {SeedOf("slice and resize", SlicedAndResized()), SeedOf("video", SmallVideo()),
+                             SeedOf("speech", SmallSpeech())};
   for (const char* scheme : {"bcr_col-8x", "pattern_g4-8x"}) {
     onnx::ModelProto model = test::SmallClassifier().model();
     graph::PruneOptions options;

@@ -92,6 +92,31 @@ TEST_CASE("every scheme, asked for and stored, agrees with the reference") {
   }
 }
 
+TEST_CASE("a recurrent network: its layers, products and frames") {
+  const Folder folder;
+  const std::string json = (folder.path / "gru.json").string();
+  const Outcome run = Execute(kRun + " gru_timit --scheme bcr-16x --repeat 1 --explain --json " + json);
+  CAPTURE(run.text);
+  CHECK(run.code == 0);
+  for (const char* words :
+       {"gru1: W 3072x39, bcr-16x", "gru2: R 3072x1024, bcr-16x", "3072x39+3072x1024 t100", "sum of recurrent layers",
+        "FLOPs of the recurrent layers: ", " sequences per second, ", " frames per second"}) {
+    CAPTURE(words);
+    CHECK(run.text.find(words) != std::string::npos);
+  }
+  CHECK(run.text.find("convolutions") == std::string::npos);
+  const auto report = nlohmann::json::parse(Contents(json), nullptr, false);
+  REQUIRE(report.is_object());
+  CHECK(report["layers"][1]["products"].size() == 2);
+  CHECK(report["layers"][1]["products"][1]["shape"] == "R 3072x1024");
+  CHECK(report["recurrent"]["weights"] == 3 * 1024 * (39 + 3 * 1024));
+  const double sequences = report["throughput"]["sequences_per_second"].get<double>();
+  CHECK(report["throughput"]["frames_per_second"].get<double>() == doctest::Approx(100 * sequences));
+  CheckOutcome(kRun + " gru_timit --scheme bcr --flops-rate 2", 1, "the layers to be pruned have 0 of the 0 GFLOPs");
+  CheckOutcome(kRun + " gru_timit --map rules --rate 2 --plan " + (folder.path / "plan").string(), 1,
+               "no layer is selected");
+}
+
 TEST_CASE("a FLOPs rate of all convolutions") {
   const Folder folder;
   const Outcome pruned =

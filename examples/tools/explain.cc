@@ -18,14 +18,12 @@ namespace {
   to += text;
 }
 
-}  // namespace
-
-std::string ExplanationText(const graph::LayerInfo& layer) {
-  const graph::WeightInfo& weights = *layer.weights;
+// The plan of weights and its candidates, below the line that says what `name` is.
+std::string PlanText(const std::string& name, const std::string& shape, const graph::WeightInfo& weights) {
   const lacuna::Explanation& plan = weights.plan;
   std::string text;
-  Append(text, "%s: %s, %s, %.4g %% of the weights\n", layer.name.c_str(), ShapeText(layer).c_str(),
-         weights.scheme.c_str(), 100.0 * static_cast<double>(weights.nnz) / static_cast<double>(weights.weights));
+  Append(text, "%s: %s, %s, %.4g %% of the weights\n", name.c_str(), shape.c_str(), weights.scheme.c_str(),
+         100.0 * static_cast<double>(weights.nnz) / static_cast<double>(weights.weights));
   if (plan.option_count == 0) {
     Append(text, "    %s\n", weights.explanation.c_str());
     return text;
@@ -40,6 +38,17 @@ std::string ExplanationText(const graph::LayerInfo& layer) {
     } else {
       Append(text, " %12.4f\n", 1e3 * option.measured_seconds);
     }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string ExplanationText(const graph::LayerInfo& layer) {
+  if (layer.weights->products.empty()) return PlanText(layer.name, ShapeText(layer), *layer.weights);
+  std::string text;
+  for (const graph::WeightInfo& product : layer.weights->products) {
+    text += PlanText(layer.name, product.geometry, product);
   }
   return text;
 }

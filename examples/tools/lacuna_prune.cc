@@ -58,8 +58,9 @@ int main(int argc, char** argv) {
                    "prune the layers at the one rate that makes the FLOPs of all convolutions together this many times "
                    "fewer");
   app.add_option("--layers", arguments.prune.layers,
-                 "regular expression searched in node and weight names (Conv, Gemm, MatMul); default: every Conv, "
-                 "depthwise ones only under unstructured, pattern and connectivity");
+                 "regular expression searched in node and weight names (Conv, Gemm, MatMul, RNN, GRU, LSTM); default: "
+                 "every Conv, depthwise ones only under unstructured, pattern and connectivity, and every RNN, GRU and "
+                 "LSTM");
   app.add_flag("--skip-first", arguments.prune.skip_first, "leave the first Conv as it is");
   try {
     app.parse(argc, argv);

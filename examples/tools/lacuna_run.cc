@@ -242,14 +242,15 @@ int main(int argc, char** argv) {
                  "fewer; the layers are those usual for the network if it has any and --layers names none. usual: its "
                  "usual rate (c3d 3.6, r2plus1d 3.2, s3d 2.1)");
   app.add_option("--layers", arguments.layers,
-                 "prune the layers whose node or weight name matches this regular expression (Conv, Gemm, MatMul); "
-                 "default: every Conv, depthwise ones only under unstructured, pattern and connectivity");
+                 "prune the layers whose node or weight name matches this regular expression (Conv, Gemm, MatMul, RNN, "
+                 "GRU, LSTM); default: every Conv, depthwise ones only under unstructured, pattern and connectivity, "
+                 "and every RNN, GRU and LSTM");
   app.add_flag("--prune-first", arguments.prune_first, "prune the first Conv too, which else stays dense");
   app.add_option("--threads", arguments.threads, "1 runs on the calling thread")->capture_default_str();
   app.add_option("--repeat", arguments.repeat, "runs to take medians of")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000000));
-  app.add_option("--batch", arguments.batch, "images or clips per run, where the model leaves it open")
+  app.add_option("--batch", arguments.batch, "images, clips or sequences per run, where the model leaves it open")
       ->capture_default_str()
       ->check(CLI::Range(1, 65536));
   app.add_flag("--verify", arguments.verify, "compare every layer with the reference in double precision (slow)");

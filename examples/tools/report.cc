@@ -65,6 +65,26 @@ Sum SumOver(const Report& report, const Selects& selects) {
 }
 
 bool IsConvolution(const LayerInfo& layer) { return layer.op == "Conv"; }
+bool IsRecurrent(const LayerInfo& layer) { return layer.weights != nullptr && layer.weights->steps != 0; }
+
+// The layers that a network is mostly made of. Without any recurrent ones the convolutions are listed, even if there
+// are none.
+struct Stack {
+  const char* name;
+  bool (*selects)(const LayerInfo&);
+};
+constexpr Stack kConvolutions = {"convolutions", IsConvolution};
+constexpr Stack kRecurrent = {"recurrent layers", IsRecurrent};
+
+std::vector<Stack> StacksOf(const Network& network) {
+  const auto has = [&](const Stack& stack) {
+    return std::any_of(network.layers().begin(), network.layers().end(), stack.selects);
+  };
+  std::vector<Stack> stacks;
+  if (has(kConvolutions) || !has(kRecurrent)) stacks.push_back(kConvolutions);
+  if (has(kRecurrent)) stacks.push_back(kRecurrent);
+  return stacks;
+}
 
 nlohmann::ordered_json CandidatesToJson(const lacuna::Explanation& plan) {
   auto candidates = nlohmann::ordered_json::array();
@@ -86,11 +106,12 @@ void PrintRow(const Report& report, const std::string& name, const std::string& 
   }
 }
 
-// What goes through a network in a second. Inputs of five axes are clips, of four images.
+// What goes through a network in a second. Inputs of five axes are clips, of four images, others sequences if the
+// network has recurrent layers.
 struct Throughput {
   const char* items = "inputs";
   double items_per_second = 0.0;
-  double frames_per_second = 0.0;  // of clips
+  double frames_per_second = 0.0;  // of clips and sequences
 };
 
 Throughput ThroughputOf(const Network& network, double run_ms) {
@@ -102,6 +123,13 @@ Throughput ThroughputOf(const Network& network, double run_ms) {
   if (shape.size() == 5) {
     throughput.items = "clips";
     throughput.frames_per_second = throughput.items_per_second * static_cast<double>(shape[2]);
+  }
+  if (shape.size() == 4 || shape.size() == 5) return throughput;
+  const auto first = std::find_if(network.layers().begin(), network.layers().end(), IsRecurrent);
+  if (first != network.layers().end()) {
+    throughput.items = "sequences";
+    throughput.items_per_second = static_cast<double>(first->weights->sequences) * 1e3 / run_ms;
+    throughput.frames_per_second = throughput.items_per_second * static_cast<double>(first->weights->steps);
   }
   return throughput;
 }
@@ -122,25 +150,41 @@ void PrintMemory(const char* name, const Network& network) {
       megabytes(use.constants));
 }
 
+void AddWeights(const graph::WeightInfo& weights, nlohmann::ordered_json& entry) {
+  entry["shape"] = weights.geometry;
+  entry["scheme"] = weights.scheme;
+  entry["weights"] = weights.weights;
+  entry["nnz"] = weights.nnz;
+  entry["storage_bytes"] = weights.storage_bytes;
+  entry["dense_flops"] = weights.dense_flops;
+  entry["plan"] = weights.explanation;
+  const lacuna::Explanation& plan = weights.plan;
+  if (plan.option_count != 0) {
+    entry["kernel"] = plan.options[plan.chosen].name;
+    entry["reason"] = plan.reason.data();
+    entry["candidates"] = CandidatesToJson(plan);
+  }
+  for (const graph::WeightInfo& product : weights.products) {
+    AddWeights(product, entry["products"].emplace_back(nlohmann::ordered_json::object()));
+  }
+}
+
+nlohmann::ordered_json StackToJson(const Report& report, const Stack& stack) {
+  const Sum sum = SumOver(report, stack.selects);
+  nlohmann::ordered_json json = {{"weights", sum.weights},
+                                 {"nnz", sum.nnz},
+                                 {"dense_flops", sum.dense_flops},
+                                 {"flops", sum.flops},
+                                 {"ms", sum.ms}};
+  if (report.dense != nullptr) json["dense_ms"] = sum.dense_ms;
+  return json;
+}
+
 nlohmann::ordered_json LayerToJson(const Report& report, size_t i) {
   const LayerInfo& layer = report.network->layers()[i];
   nlohmann::ordered_json entry = {
       {"name", layer.name}, {"op", layer.op}, {"fused", layer.fused}, {"input", layer.input}, {"output", layer.output}};
-  if (layer.weights != nullptr) {
-    entry["shape"] = layer.weights->geometry;
-    entry["scheme"] = layer.weights->scheme;
-    entry["weights"] = layer.weights->weights;
-    entry["nnz"] = layer.weights->nnz;
-    entry["storage_bytes"] = layer.weights->storage_bytes;
-    entry["dense_flops"] = layer.weights->dense_flops;
-    entry["plan"] = layer.weights->explanation;
-    const lacuna::Explanation& plan = layer.weights->plan;
-    if (plan.option_count != 0) {
-      entry["kernel"] = plan.options[plan.chosen].name;
-      entry["reason"] = plan.reason.data();
-      entry["candidates"] = CandidatesToJson(plan);
-    }
-  }
+  if (layer.weights != nullptr) AddWeights(*layer.weights, entry);
   entry["ms"] = report.timing.layer_ms[i];
   if (report.dense != nullptr) entry["dense_ms"] = report.dense_timing.layer_ms[i];
   return entry;
@@ -151,6 +195,7 @@ nlohmann::ordered_json LayerToJson(const Report& report, size_t i) {
 std::string ShapeText(const LayerInfo& layer) {
   if (layer.weights == nullptr) return graph::ToString(layer.input);
   std::string text = layer.weights->geometry;
+  if (IsRecurrent(layer)) return text;
   for (size_t axis = 2; axis < layer.input.size(); ++axis) {  // spatial
     text += (axis == 2 ? " " : "x") + std::to_string(layer.input[axis]);
   }
@@ -203,13 +248,19 @@ void PrintTable(const Report& report) {
              layer.weights != nullptr ? layer.weights->nnz : 0,
              report.dense != nullptr ? report.dense_timing.layer_ms[i] : 0.0, report.timing.layer_ms[i]);
   }
-  const Sum stack = SumOver(report, IsConvolution);
+  const std::vector<Stack> stacks = StacksOf(*report.network);
+  for (const Stack& stack : stacks) {
+    const Sum sum = SumOver(report, stack.selects);
+    PrintRow(report, std::string("sum of ") + stack.name, "", "", sum.nnz, sum.dense_ms, sum.ms);
+  }
   const Sum all = SumOver(report, [](const LayerInfo&) { return true; });
-  PrintRow(report, "sum of convolutions", "", "", stack.nnz, stack.dense_ms, stack.ms);
   PrintRow(report, "sum of all layers", "", "", all.nnz, all.dense_ms, all.ms);
   PrintRow(report, "whole run", "", "", all.nnz, report.dense_timing.total_ms, report.timing.total_ms);
-  std::printf("FLOPs of the convolutions: %.4g of %.4g GFLOPs (%.2fx fewer)\n", stack.flops * 1e-9,
-              stack.dense_flops * 1e-9, stack.flops > 0.0 ? stack.dense_flops / stack.flops : 1.0);
+  for (const Stack& stack : stacks) {
+    const Sum sum = SumOver(report, stack.selects);
+    std::printf("FLOPs of the %s: %.4g of %.4g GFLOPs (%.2fx fewer)\n", stack.name, sum.flops * 1e-9,
+                sum.dense_flops * 1e-9, sum.flops > 0.0 ? sum.dense_flops / sum.flops : 1.0);
+  }
   PrintThroughput(*report.network, report.timing.total_ms);
   if (report.dense != nullptr) {
     std::printf("; dense ");
@@ -231,13 +282,9 @@ nlohmann::ordered_json ToJson(const Report& report) {
                                  {"workspace_bytes", report.network->workspace_bytes()}};
   json["layers"] = nlohmann::ordered_json::array();
   for (size_t i = 0; i < report.network->layers().size(); ++i) json["layers"].push_back(LayerToJson(report, i));
-  const Sum stack = SumOver(report, IsConvolution);
   const Sum all = SumOver(report, [](const LayerInfo&) { return true; });
-  json["convolutions"] = {{"weights", stack.weights},
-                          {"nnz", stack.nnz},
-                          {"dense_flops", stack.dense_flops},
-                          {"flops", stack.flops},
-                          {"ms", stack.ms}};
+  json["convolutions"] = StackToJson(report, kConvolutions);
+  json["recurrent"] = StackToJson(report, kRecurrent);
   json["total"] = {{"weights", all.weights}, {"nnz", all.nnz}, {"ms", all.ms}, {"run_ms", report.timing.total_ms}};
   const Throughput throughput = ThroughputOf(*report.network, report.timing.total_ms);
   json["throughput"] = {{std::string(throughput.items) + "_per_second", throughput.items_per_second}};
@@ -247,7 +294,6 @@ nlohmann::ordered_json ToJson(const Report& report) {
                     {"offset_bytes", use.offsets},         {"workspace_bytes", use.workspace},
                     {"constant_bytes", use.constants},     {"peak_resident_bytes", PeakResidentBytes()}};
   if (report.dense != nullptr) {
-    json["convolutions"]["dense_ms"] = stack.dense_ms;
     json["total"]["dense_ms"] = all.dense_ms;
     json["total"]["dense_run_ms"] = report.dense_timing.total_ms;
   }

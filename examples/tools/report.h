@@ -39,7 +39,8 @@ struct Report {
   Timing dense_timing;
 };
 
-// "64x64x3x3 s1 56x56": weights, stride and the spatial extents of the input; a layer without weights: the input's.
+// "64x64x3x3 s1 56x56": weights, stride and the spatial extents of the input; "3072x39+3072x1024 t100": both matrices
+// of a recurrent layer and the steps; a layer without weights: the input's.
 std::string ShapeText(const graph::LayerInfo& layer);
 
 void PrintTable(const Report& report);
