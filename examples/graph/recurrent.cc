@@ -1,7 +1,6 @@
 // RNN, GRU and LSTM: sequences that lacuna runs.
 
 #include "lacuna/reference/rounded.h"
-
 #include <lacuna/lacuna.h>
 
 #include <algorithm>

@@ -5,7 +5,6 @@
 #define LACUNA_TESTS_SUPPORT_SEQUENCE_H_
 
 #include "lacuna/reference/rounded.h"
-
 #include <lacuna/lacuna.h>
 
 #include <doctest/doctest.h>
