@@ -43,24 +43,13 @@ struct ConvolutionOperation : PlanOperation {
   }
 };
 
-struct GemmOperation : PlanOperation {
+struct GemmOperation : MatrixOperation {
   static constexpr int kRank = 0;
   using Plan = Gemm;
 
   template <Policy P, class Weights>
   static Result<Plan> Make(const Problem& problem, const Weights& weights, const P& policy) {
     return MakeGemm(weights, {.n = problem.shape.positions()}, Epilogue{}, policy);
-  }
-
-  template <class E>
-  static Status Run(const Plan& plan, const Activations& x, Activations& y, std::span<std::byte> workspace,
-                    E&& executor) {
-    const int64_t n = x.pixels();
-    const auto in = x.channels_last() ? MatrixView<const float>::ColumnMajor(x.data(), plan.k(), n)
-                                      : MatrixView<const float>::RowMajor(x.data(), plan.k(), n);
-    const auto out = y.channels_last() ? MatrixView<float>::ColumnMajor(y.data(), plan.m(), n)
-                                       : MatrixView<float>::RowMajor(y.data(), plan.m(), n);
-    return plan.Run(in, out, {.workspace = workspace}, executor);
   }
 };
 

@@ -18,23 +18,12 @@ struct GemvPolicy : DefaultPolicy {
   SelectBy select{};
 };
 
-struct GemvOperation : PlanOperation {
+struct GemvOperation : MatrixOperation {
   using Plan = Gemv;
 
   template <Policy P, class Weights>
   static Result<Plan> Make(const Problem&, const Weights& weights, const P& policy) {
     return MakeGemv(weights, Epilogue{}, policy);
-  }
-
-  template <class E>
-  static Status Run(const Plan& plan, const Activations& x, Activations& y, std::span<std::byte> workspace,
-                    E&& executor) {
-    const int64_t n = x.pixels();
-    const auto in = x.channels_last() ? MatrixView<const float>::ColumnMajor(x.data(), plan.k(), n)
-                                      : MatrixView<const float>::RowMajor(x.data(), plan.k(), n);
-    const auto out = y.channels_last() ? MatrixView<float>::ColumnMajor(y.data(), plan.m(), n)
-                                       : MatrixView<float>::RowMajor(y.data(), plan.m(), n);
-    return plan.Run(in, out, {.workspace = workspace}, executor);
   }
 
   static size_t WorkspaceBytes(const Plan& plan, size_t threads, int64_t n) { return plan.WorkspaceBytes(threads, n); }

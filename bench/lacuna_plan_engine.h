@@ -65,6 +65,20 @@ struct PlanOperation {
   }
 };
 
+// Of products of matrices, or of a matrix and a vector.
+struct MatrixOperation : PlanOperation {
+  template <class Plan, class E>
+  static Status Run(const Plan& plan, const Activations& x, Activations& y, std::span<std::byte> workspace,
+                    E&& executor) {
+    const int64_t n = x.pixels();
+    const auto in = x.channels_last() ? MatrixView<const float>::ColumnMajor(x.data(), plan.k(), n)
+                                      : MatrixView<const float>::RowMajor(x.data(), plan.k(), n);
+    const auto out = y.channels_last() ? MatrixView<float>::ColumnMajor(y.data(), plan.m(), n)
+                                       : MatrixView<float>::RowMajor(y.data(), plan.m(), n);
+    return plan.Run(in, out, {.workspace = workspace}, executor);
+  }
+};
+
 template <class Operation, Policy P = DefaultPolicy>
 class LacunaEngine : public Engine {
  public:

@@ -371,8 +371,8 @@ TEST_CASE("GruCell::Run: views, state and workspace") {
   CheckInvalid(cell->Run(In::ColumnMajor(x.data(), 5, 0), {good_h, good_c}, good), "x.columns is 0, must be in [1, ");
   CheckInvalid(cell->Run(In::ColumnMajor(x.data(), 5, kHuge, 5), {good_h, good_c}, good),
                "x.columns is 9223372036854775807, must be in [1, ");
-  CheckInvalid(cell->Run(good_x, {{}, good_c}, good), "state.h.data is null, must point to the state");
-  CheckInvalid(cell->Run(good_x, {good_h, {}}, good), "state.c.data is null, must point to the state");
+  CheckInvalid(cell->Run(good_x, {{}, good_c}, good), "state.h.data is null, must point to the matrix");
+  CheckInvalid(cell->Run(good_x, {good_h, {}}, good), "state.c.data is null, must point to the matrix");
   CheckInvalid(cell->Run(good_x, {State::ColumnMajor(h.data(), 7, 1), good_c}, good),
                "state.h is 7 x 1, must be 7 x 2");
   CheckInvalid(cell->Run(good_x, {good_h, State::ColumnMajor(c.data(), 8, 2)}, good),
@@ -416,7 +416,7 @@ TEST_CASE("Gru::Run: views, state, lengths and workspace") {
   CheckInvalid(run(good_x, Out::Planar(y.data(), {4, 2, 8})), "y.extent[2] is 8, must be 7");
   CheckInvalid(run(good_x, {y.data(), {4, 2, 7}, {14, -7, 1}}), "y.stride[1] is -7");
   CheckInvalid(run(good_x, {y.data(), {4, 2, 7}, {14, 7, 3}}), "y.stride[2] is 3, must be 1");
-  CheckInvalid(layer->Run(good_x, good_y, {}, good), "state.h.data is null, must point to the state");
+  CheckInvalid(layer->Run(good_x, good_y, {}, good), "state.h.data is null, must point to the matrix");
   const std::vector<int32_t> three(3, 1), negative = {1, -1}, long_one = {5, 4};
   CheckInvalid(layer->Run(good_x, good_y, good_h, {.workspace = workspace, .lengths = three}),
                "args.lengths has 3 values, must have 2 or none");

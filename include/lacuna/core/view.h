@@ -92,6 +92,16 @@ struct MatrixView {
   }
 };
 
+// Ok if `view`, called `name`, points somewhere and has exactly those extents. Strides are the caller's to check.
+template <class T>
+Status CheckExtents(const char* name, const MatrixView<T>& view, int64_t rows, int64_t columns) {
+  if (view.data == nullptr) return Status::InvalidArgument("%s.data is null, must point to the matrix", name);
+  if (view.rows == rows && view.columns == columns) return Status();
+  return Status::InvalidArgument("%s is %lld x %lld, must be %lld x %lld", name, static_cast<long long>(view.rows),
+                                 static_cast<long long>(view.columns), static_cast<long long>(rows),
+                                 static_cast<long long>(columns));
+}
+
 }  // namespace lacuna
 
 #endif  // LACUNA_CORE_VIEW_H_

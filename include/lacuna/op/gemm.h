@@ -114,12 +114,7 @@ class Gemm {
 
   template <class T>
   static Status Check(const char* name, const MatrixView<T>& view, int64_t rows, int64_t columns) {
-    if (view.data == nullptr) return Status::InvalidArgument("%s.data is null, must point to the matrix", name);
-    if (view.rows != rows || view.columns != columns) {
-      return Status::InvalidArgument("%s is %lld x %lld, must be %lld x %lld", name, static_cast<long long>(view.rows),
-                                     static_cast<long long>(view.columns), static_cast<long long>(rows),
-                                     static_cast<long long>(columns));
-    }
+    LACUNA_RETURN_IF_ERROR(CheckExtents(name, view, rows, columns));
     const bool row_major = view.column_stride == 1 && (rows == 1 || view.row_stride >= columns);
     const bool column_major = view.row_stride == 1 && (columns == 1 || view.column_stride >= rows);
     if (!row_major && !column_major) {

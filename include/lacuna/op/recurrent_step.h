@@ -118,12 +118,7 @@ class RecurrentStep {
   RecurrentStep() = default;
 
   Status Check(const char* name, const MatrixView<float>& view, int64_t batch) const {
-    if (view.data == nullptr) return Status::InvalidArgument("%s.data is null, must point to the state", name);
-    if (view.rows != hidden_ || view.columns != batch) {
-      return Status::InvalidArgument("%s is %lld x %lld, must be %lld x %lld", name, static_cast<long long>(view.rows),
-                                     static_cast<long long>(view.columns), static_cast<long long>(hidden_),
-                                     static_cast<long long>(batch));
-    }
+    LACUNA_RETURN_IF_ERROR(CheckExtents(name, view, hidden_, batch));
     if ((hidden_ > 1 && view.row_stride != 1) || (batch > 1 && view.column_stride < hidden_)) {
       return Status::InvalidArgument("%s has strides %lld and %lld, must have 1 and at least %lld", name,
                                      static_cast<long long>(view.row_stride),
