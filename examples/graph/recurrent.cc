@@ -1,7 +1,9 @@
 // RNN, GRU and LSTM: sequences that lacuna runs.
 
+#include "lacuna/reference/recurrent.h"
+
+#include "lacuna/op/recurrent_layer.h"
 #include "lacuna/reference/rounded.h"
-#include <lacuna/lacuna.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +12,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "graph/kernels.h"
 #include "graph/layer_weights.h"
 #include "graph/recurrent_node.h"
 #include "graph/step.h"
@@ -61,18 +64,6 @@ lacuna::LstmOptions OptionsOf(const RecurrentNode& node, const RecurrentPass& pa
 }
 
 using Weights = AnyWeights<float>;
-auto MakeLayer(const Weights& w, const Weights& r, const lacuna::RnnOptions& options,
-               const lacuna::SequenceShape& shape, const KernelPolicy& policy) {
-  return lacuna::MakeRnn(w, r, options, shape, policy);
-}
-auto MakeLayer(const Weights& w, const Weights& r, const lacuna::GruOptions& options,
-               const lacuna::SequenceShape& shape, const KernelPolicy& policy) {
-  return lacuna::MakeGru(w, r, options, shape, policy);
-}
-auto MakeLayer(const Weights& w, const Weights& r, const lacuna::LstmOptions& options,
-               const lacuna::SequenceShape& shape, const KernelPolicy& policy) {
-  return lacuna::MakeLstm(w, r, options, shape, policy);
-}
 
 // The part of `values` that belongs to direction d of `directions`; none of none.
 std::span<const float> PartOf(const Tensor* values, size_t d, size_t directions) {
@@ -120,7 +111,8 @@ class RecurrentLayerStep : public Step {
     for (Pass& pass : passes_) {
       lacuna::SequenceShape own = shape;
       own.direction = pass.direction;
-      auto layer = MakeLayer(*pass.w, *pass.r, pass.options, own, context.PolicyFor(scheme_));
+      auto layer = lacuna::RecurrentLayer<Options>::Make(ActiveKernels(), ActiveVectorKernels(), *pass.w, *pass.r,
+                                                         pass.options, own, context.PolicyFor(scheme_));
       if (!layer.ok()) return layer.status();
       layers_.push_back(*std::move(layer));
     }

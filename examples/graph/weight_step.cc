@@ -1,18 +1,19 @@
 // Conv, Gemm and MatMul with constant weights: the layers that lacuna runs.
 
+#include "lacuna/op/convolution.h"
+#include "lacuna/op/gemm.h"
 #include "lacuna/reference/convolution.h"
 #include "lacuna/reference/gemm.h"
-#include <lacuna/lacuna.h>
 
 #include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "graph/attributes.h"
+#include "graph/kernels.h"
 #include "graph/layer_weights.h"
 #include "graph/rounding.h"
 #include "graph/step.h"
-#include "graph/target.h"
 #include "graph/window.h"
 
 namespace graph {
@@ -132,7 +133,8 @@ class ConvolutionStep : public WeightStep {
   }
 
   Status Prepare(const StepContext& context) {
-    auto plan = lacuna::MakeConvolution<kRank>(*weights_, shape_, epilogue_, context.PolicyFor(scheme_));
+    auto plan =
+        lacuna::Convolution<kRank>::Make(ActiveKernels(), *weights_, shape_, epilogue_, context.PolicyFor(scheme_));
     if (!plan.ok()) return plan.status();
     plan_ = *std::move(plan);
     Describe(*plan_);
@@ -192,7 +194,7 @@ class GemmStep : public WeightStep {
   }
 
   Status Prepare(const StepContext& context) {
-    auto plan = lacuna::MakeGemm(*weights_, {.n = n_}, epilogue_, context.PolicyFor(scheme_));
+    auto plan = lacuna::Gemm::Make(ActiveKernels(), *weights_, {.n = n_}, epilogue_, context.PolicyFor(scheme_));
     if (!plan.ok()) return plan.status();
     plan_ = *std::move(plan);
     Describe(*plan_);
@@ -294,14 +296,6 @@ StepResult MakeWeightStep(const StepContext& context, const WeightMatrix& matrix
   LACUNA_ASSIGN_OR_RETURN(transposed, IntAttribute(node, matrix.input == 1 ? "transA" : "transB", 0));
   const bool x_column_major = (matrix.input == 1) == (transposed == 0);
   return Finish(context, std::make_unique<GemmStep>(context, matrix, *std::move(weights), n, x_column_major));
-}
-
-std::string ActiveTargetName() { return hwy::TargetName(lacuna::ActiveTarget()); }
-
-Result<lacuna::CostFactors> MeasuredCost() {
-  const Result<lacuna::MachineFacts>& facts = lacuna::MeasuredMachine();
-  if (!facts.ok()) return facts.status();
-  return lacuna::CostFactors::Of(*facts);
 }
 
 }  // namespace graph

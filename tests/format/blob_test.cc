@@ -14,9 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <limits>
-#include <new>
 #include <numeric>
 #include <random>
 #include <span>
@@ -24,22 +22,10 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/allocations.h"
 #include "tests/support/blob_damage.h"
 #include "tests/support/check_error.h"
 #include "tests/support/random.h"
-
-namespace {
-size_t g_allocations = 0;
-}  // namespace
-
-// What Buffer allocates with.
-void* operator new(size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  ++g_allocations;
-  const auto align = static_cast<size_t>(alignment);
-  return std::aligned_alloc(align, lacuna::RoundUp(size, align));
-}
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t, const std::nothrow_t&) noexcept { std::free(memory); }
 
 namespace lacuna::test {
 namespace {
@@ -117,10 +103,10 @@ TEST_CASE("blob: every format is viewed in place and equal, whatever shape and d
 TEST_CASE("blob: viewing allocates nothing") {
   ForEachFormat(Sparse({12, 36, 1}, 0.3), 9, [&]<class Weights>(const Weights& weights) {
     const Blob bytes = BlobOf(weights);
-    const size_t before = g_allocations;
+    const size_t before = Allocations();
     CHECK(before > 0);
     const auto viewed = View<Weights>(bytes);
-    CHECK(g_allocations == before);
+    CHECK(Allocations() == before);
     CHECK(viewed.ok());
   });
 }
@@ -186,9 +172,9 @@ TEST_CASE("blob: a mapped file is used where it is") {
   REQUIRE(mapped != MAP_FAILED);
   const std::span<const std::byte> map(static_cast<const std::byte*>(mapped), bytes.size());
   {
-    const size_t before = g_allocations;
+    const size_t before = Allocations();
     const auto viewed = View<BcrWeights<float>>(map);
-    CHECK(g_allocations == before);
+    CHECK(Allocations() == before);
     REQUIRE(viewed.ok());
     const auto* value = reinterpret_cast<const std::byte*>(viewed->arrays().value.data());
     CHECK(value > map.data());

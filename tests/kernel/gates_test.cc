@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tests/support/for_each_target.h"
+#include "tests/support/plans.h"
 
 namespace lacuna::test {
 namespace {
@@ -24,7 +25,7 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 // function(x) as an RNN of no recurrence computes it: `standard` by the kernels of standard cells.
 std::vector<float> Gated(const GateFunction& function, const std::vector<float>& x, bool standard = false) {
-  const VectorKernels& table = ActiveVectorKernels<DefaultPolicy>();
+  const VectorKernels& table = DefaultVectorKernels();
   std::vector<float> zeros(x.size()), h(x.size());
   GateArgs args{};
   args.units = args.hidden = static_cast<int64_t>(x.size());
@@ -48,7 +49,7 @@ std::vector<float> StandardSigmoid(const std::vector<float>& x) {
   args.h = ones.data();
   args.reset = reset.data();
   args.clip = kNoClip;
-  ActiveVectorKernels<DefaultPolicy>().standard_gates.gru_reset(args);
+  DefaultVectorKernels().standard_gates.gru_reset(args);
   return reset;
 }
 

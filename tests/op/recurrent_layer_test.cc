@@ -8,42 +8,15 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
-#include <new>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "tests/support/allocations.h"
 #include "tests/support/check_error.h"
 #include "tests/support/sequence.h"
-
-namespace {
-size_t g_allocations = 0;
-}  // namespace
-
-void* operator new(size_t size) {
-  ++g_allocations;
-  void* memory = std::malloc(std::max<size_t>(size, 1));
-  if (memory == nullptr) std::abort();
-  return memory;
-}
-void* operator new(size_t size, const std::nothrow_t&) noexcept {
-  ++g_allocations;
-  return std::malloc(std::max<size_t>(size, 1));
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-// What Buffer allocates with.
-void* operator new(size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  ++g_allocations;
-  const auto align = static_cast<size_t>(alignment);
-  return std::aligned_alloc(align, lacuna::RoundUp(size, align));
-}
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t, const std::nothrow_t&) noexcept { std::free(memory); }
 
 namespace lacuna::test {
 namespace {
@@ -136,10 +109,9 @@ TEST_CASE("recurrent layers: packed input weights") {
   const auto gemv = PlanGemv(w);
   REQUIRE(gemm.ok());
   REQUIRE(gemv.ok());
-  const auto cell =
-      GruCell::Make(ActiveVectorKernels<DefaultPolicy>(), gemv->weights(), r, problem.options(), DefaultPolicy());
-  const auto layer = Gru::Make(ActiveKernels<DefaultPolicy>(), ActiveVectorKernels<DefaultPolicy>(), gemm->weights(), r,
-                               problem.options(), problem.shape(3), DefaultPolicy());
+  const auto cell = GruCell::Make(DefaultVectorKernels(), gemv->weights(), r, problem.options(), DefaultPolicy());
+  const auto layer = Gru::Make(DefaultKernels(), DefaultVectorKernels(), gemm->weights(), r, problem.options(),
+                               problem.shape(3), DefaultPolicy());
   problem.Check(problem.Run(problem.Ok(cell)));
   problem.Check(problem.Run(problem.Ok(layer), 4));
 }
@@ -171,13 +143,13 @@ TEST_CASE("recurrent layers: Run allocates nothing") {
   std::vector<float> y(5 * 2 * 7);
   std::vector<std::byte> workspace(std::max(layer->WorkspaceBytes(1), cell->WorkspaceBytes(1, 2)));
   const RecurrentState state{.h = MatrixView<float>::ColumnMajor(problem.h().data(), 7, 2)};
-  const size_t before = g_allocations;
+  const size_t before = Allocations();
   const Status sequence = layer->Run(TensorView<const float, 3>::Planar(problem.x().data(), {5, 2, 5}),
                                      TensorView<float, 3>::Planar(y.data(), {5, 2, 7}), state,
                                      {.workspace = workspace, .lengths = problem.setup().lengths});
   const Status step =
       cell->Run(MatrixView<const float>::ColumnMajor(problem.x().data(), 5, 2), state, {.workspace = workspace});
-  const size_t after = g_allocations;
+  const size_t after = Allocations();
   CHECK(before > 0);
   CHECK(after == before);
   CHECK(sequence.ok());

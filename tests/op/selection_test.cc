@@ -165,6 +165,8 @@ TEST_CASE("selection: saved choices are taken, by scheme, and new ones are added
   LayerKey key = LayerKey::Of(layer.shape());
   key.scheme = "mine";
   key.density = static_cast<double>(Csr(layer).nnz()) / static_cast<double>(layer.shape().weight_elements());
+  CHECK(choices.Find(key) == nullptr);  // those with Winograd forms have the error that they may have
+  key.winograd_error = policy.winograd_error;
   REQUIRE(choices.Find(key) != nullptr);
   const char* other = first.options[first.chosen == 0 ? 1 : 0].name;
   REQUIRE(choices.Insert(key, other, 1e-6).ok());

@@ -43,6 +43,9 @@ auto WithPolicy(const PlanOptions& options, const F& f) {
 }  // namespace
 
 int TileCount() { return PatternTileIndex() + 1; }
+const KernelTable& DefaultKernels() { return ActiveKernels<DefaultPolicy>(); }
+const VectorKernels& DefaultVectorKernels() { return ActiveVectorKernels<DefaultPolicy>(); }
+
 int PatternTileIndex() { return static_cast<int>(ActiveKernels<DefaultPolicy>().panels.size()); }
 const char* TileName(int tile) {
   if (tile == PatternTileIndex()) return "pattern";

@@ -21,6 +21,10 @@ struct PlanOptions {
   size_t winograd_weight_bytes = kWinogradWeightBytes;
 };
 
+// ActiveKernels and ActiveVectorKernels.
+const KernelTable& DefaultKernels();
+const VectorKernels& DefaultVectorKernels();
+
 // Register tiles of the default policy on the active target: what PlanOptions::tile counts. The last one stands for the
 // pattern kernel with all its tiles.
 int TileCount();
