@@ -14,12 +14,11 @@
 
 #include "hwy/highway.h"
 
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3  // AVX-512 and what came after
 HWY_BEFORE_NAMESPACE();
 namespace lacuna {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3  // AVX-512 and what came after
 
 using Floats16 = hn::Vec512<float>;
 using Words16 = hn::Vec512<uint32_t>;
@@ -34,10 +33,9 @@ HWY_INLINE Floats16 LookUp4Or0(hn::Mask512<float> keep, Floats16 v, Words16 inde
   return Floats16{_mm512_maskz_permutevar_ps(keep.raw, v.raw, index.raw)};
 }
 
-#endif
-
 }  // namespace HWY_NAMESPACE
 }  // namespace lacuna
 HWY_AFTER_NAMESPACE();
+#endif
 
 #endif  // per-target include guard
