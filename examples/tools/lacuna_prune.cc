@@ -36,8 +36,10 @@ graph::Status Prune(Arguments& arguments) {
   std::printf("%s: %zu layers, %lld of %lld weights kept (%.2fx)\n", pruned.scheme.Name().c_str(), pruned.layers.size(),
               static_cast<long long>(nnz), static_cast<long long>(weights),
               static_cast<double>(weights) / static_cast<double>(nnz));
-  std::printf("FLOPs of all convolutions: %.4g of %.4g GFLOPs kept (%.2fx)\n", pruned.flops * 1e-9,
-              pruned.dense_flops * 1e-9, pruned.dense_flops / pruned.flops);
+  if (pruned.dense_flops > 0.0) {  // models of recurrent layers have none
+    std::printf("FLOPs of all convolutions: %.4g of %.4g GFLOPs kept (%.2fx)\n", pruned.flops * 1e-9,
+                pruned.dense_flops * 1e-9, pruned.dense_flops / pruned.flops);
+  }
   return graph::Status();
 }
 
