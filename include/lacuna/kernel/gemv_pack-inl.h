@@ -1,5 +1,6 @@
 // The input of matrix-vector kernels. Compiled once per SIMD target.
 
+#include "lacuna/kernel/transpose-inl.h"
 #include "lacuna/kernel/vector_table.h"
 
 #include <algorithm>
@@ -29,14 +30,8 @@ HWY_INLINE void InterleaveFour(const std::array<const float*, 4>& column, int64_
 #if HWY_TARGET != HWY_SCALAR
   const hn::Full128<float> d;
   for (; i + 4 <= rows; i += 4, to += 4 * to_stride) {
-    const auto column0 = hn::LoadU(d, column[0] + i), column1 = hn::LoadU(d, column[1] + i);
-    const auto column2 = hn::LoadU(d, column[2] + i), column3 = hn::LoadU(d, column[3] + i);
-    const auto low02 = hn::InterleaveLower(d, column0, column2), low13 = hn::InterleaveLower(d, column1, column3);
-    const auto high02 = hn::InterleaveUpper(d, column0, column2), high13 = hn::InterleaveUpper(d, column1, column3);
-    hn::StoreU(hn::InterleaveLower(d, low02, low13), d, to);
-    hn::StoreU(hn::InterleaveUpper(d, low02, low13), d, to + to_stride);
-    hn::StoreU(hn::InterleaveLower(d, high02, high13), d, to + 2 * to_stride);
-    hn::StoreU(hn::InterleaveUpper(d, high02, high13), d, to + 3 * to_stride);
+    StoreTransposed(d, hn::LoadU(d, column[0] + i), hn::LoadU(d, column[1] + i), hn::LoadU(d, column[2] + i),
+                    hn::LoadU(d, column[3] + i), to, to_stride);
   }
 #endif
   for (; i < rows; ++i, to += to_stride) {

@@ -17,6 +17,19 @@ namespace lacuna {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+#if HWY_TARGET != HWY_SCALAR
+// to[j * to_stride + i] = lane j of row i for i, j < 4.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE void StoreTransposed(D d, V row0, V row1, V row2, V row3, float* HWY_RESTRICT to, int64_t to_stride) {
+  const auto low02 = hn::InterleaveLower(d, row0, row2), low13 = hn::InterleaveLower(d, row1, row3);
+  const auto high02 = hn::InterleaveUpper(d, row0, row2), high13 = hn::InterleaveUpper(d, row1, row3);
+  hn::StoreU(hn::InterleaveLower(d, low02, low13), d, to);
+  hn::StoreU(hn::InterleaveUpper(d, low02, low13), d, to + to_stride);
+  hn::StoreU(hn::InterleaveLower(d, high02, high13), d, to + 2 * to_stride);
+  hn::StoreU(hn::InterleaveUpper(d, high02, high13), d, to + 3 * to_stride);
+}
+#endif
+
 // to[j * to_stride + i] = from[i * from_stride + j] for i, j < 4.
 HWY_INLINE void Transpose4x4(const float* HWY_RESTRICT from, int64_t from_stride, float* HWY_RESTRICT to,
                              int64_t to_stride) {
@@ -26,14 +39,8 @@ HWY_INLINE void Transpose4x4(const float* HWY_RESTRICT from, int64_t from_stride
   }
 #else
   const hn::Full128<float> d;
-  const auto row0 = hn::LoadU(d, from), row1 = hn::LoadU(d, from + from_stride);
-  const auto row2 = hn::LoadU(d, from + 2 * from_stride), row3 = hn::LoadU(d, from + 3 * from_stride);
-  const auto low02 = hn::InterleaveLower(d, row0, row2), low13 = hn::InterleaveLower(d, row1, row3);
-  const auto high02 = hn::InterleaveUpper(d, row0, row2), high13 = hn::InterleaveUpper(d, row1, row3);
-  hn::StoreU(hn::InterleaveLower(d, low02, low13), d, to);
-  hn::StoreU(hn::InterleaveUpper(d, low02, low13), d, to + to_stride);
-  hn::StoreU(hn::InterleaveLower(d, high02, high13), d, to + 2 * to_stride);
-  hn::StoreU(hn::InterleaveUpper(d, high02, high13), d, to + 3 * to_stride);
+  StoreTransposed(d, hn::LoadU(d, from), hn::LoadU(d, from + from_stride), hn::LoadU(d, from + 2 * from_stride),
+                  hn::LoadU(d, from + 3 * from_stride), to, to_stride);
 #endif
 }
 
