@@ -65,7 +65,7 @@ std::vector<EngineInfo> LacunaGemvs(const Options& options) {
     engines.back().threads = options.threads;
   }
   if (options.Wants("kernels")) {
-    for (const GemvKernel& kernel : ActiveVectorKernels<GemvPolicy>().gemv) {
+    for (const GemvKernel& kernel : ActiveVectorKernels().gemv) {
       names.push_back(std::string(kKernelEngine) + kernel.name);
       for (char& c : names.back()) c = c == ' ' ? '_' : c;
       engines.push_back(info);

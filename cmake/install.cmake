@@ -6,6 +6,12 @@ set(lacuna_package_dir "${CMAKE_INSTALL_DATADIR}/cmake/lacuna")
 
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/lacuna" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT lacuna)
 install(TARGETS lacuna EXPORT lacuna_targets COMPONENT lacuna INCLUDES DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+if(LACUNA_COMPILED)
+  # Its own export file and configuration: the headers do not depend on whether it is installed, or for what it was built.
+  install(TARGETS lacuna_compiled EXPORT lacuna_compiled_targets COMPONENT lacuna_compiled)
+  install(EXPORT lacuna_compiled_targets FILE lacunaCompiledTargets.cmake NAMESPACE lacuna::
+          DESTINATION "${CMAKE_INSTALL_LIBDIR}/cmake/lacuna" COMPONENT lacuna_compiled)
+endif()
 install(EXPORT lacuna_targets FILE lacunaTargets.cmake NAMESPACE lacuna:: DESTINATION "${lacuna_package_dir}"
         COMPONENT lacuna)
 
@@ -29,3 +35,7 @@ foreach(definition IN LISTS LACUNA_HIGHWAY_DEFINITIONS)
 endforeach()
 configure_file("${CMAKE_CURRENT_LIST_DIR}/lacuna.pc.in" "${PROJECT_BINARY_DIR}/lacuna.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/lacuna.pc" DESTINATION "${lacuna_pc_dir}" COMPONENT lacuna)
+if(LACUNA_COMPILED)
+  configure_file("${CMAKE_CURRENT_LIST_DIR}/lacuna-compiled.pc.in" "${PROJECT_BINARY_DIR}/lacuna-compiled.pc" @ONLY)
+  install(FILES "${PROJECT_BINARY_DIR}/lacuna-compiled.pc" DESTINATION "${lacuna_pc_dir}" COMPONENT lacuna_compiled)
+endif()

@@ -4,7 +4,7 @@
 cmake_minimum_required(VERSION 3.25)
 set(layers core format prune reference policy pack kernel op)
 
-file(GLOB_RECURSE headers RELATIVE "${INCLUDE_DIR}/lacuna" "${INCLUDE_DIR}/lacuna/*.h")
+file(GLOB_RECURSE headers RELATIVE "${INCLUDE_DIR}/lacuna" "${INCLUDE_DIR}/lacuna/*.h" "${INCLUDE_DIR}/lacuna/*.ipp")
 list(LENGTH headers count)
 if(count EQUAL 0)
   message(FATAL_ERROR "no headers under ${INCLUDE_DIR}/lacuna")

@@ -16,4 +16,4 @@ foreach(unit march_baseline march_wide)
   target_include_directories(${unit} PRIVATE "${PROJECT_SOURCE_DIR}")
 endforeach()
 
-lacuna_add_test(march_test SOURCES march/march_test.cc LIBRARIES march_baseline march_wide)
+lacuna_add_test(march_test SOURCES march/march_test.cc LIBRARIES march_baseline march_wide HEADER_ONLY)

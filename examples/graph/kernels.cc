@@ -9,7 +9,7 @@ namespace graph {
 
 const lacuna::KernelTable& ActiveKernels() { return lacuna::ActiveKernels<KernelPolicy>(); }
 
-const lacuna::VectorKernels& ActiveVectorKernels() { return lacuna::ActiveVectorKernels<KernelPolicy>(); }
+const lacuna::VectorKernels& ActiveVectorKernels() { return lacuna::ActiveVectorKernels(); }
 
 std::string ActiveTargetName() { return lacuna::ActiveTargetName(); }
 

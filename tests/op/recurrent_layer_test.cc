@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "hwy/targets.h"
 #include "tests/support/allocations.h"
 #include "tests/support/check_error.h"
 #include "tests/support/sequence.h"

@@ -1,6 +1,9 @@
 // Winograd plans whose products a DenseProduct computes: libxsmm where it is installed, and one made to find fault.
 
+#include <lacuna/kernels.h>
 #include <lacuna/lacuna.h>
+#include <lacuna/op/winograd_plan.h>
+#include <lacuna/pack/winograd.h>
 
 #include <doctest/doctest.h>
 
@@ -99,8 +102,9 @@ struct ProductPlan {
   template <class E>
   Status Run(const TensorView<const float, 5>& x, const TensorView<float, 5>& y, const RunArgs<3>& args,
              E&& executor) const {
-    return plan.Run(op::ToActivations<const float, 5>(x), op::ToActivations<float, 5>(y),
-                    op::ToActivations<const float, 5>(args.residual), batch, args.workspace, executor);
+    return plan.Run({op::ToActivations<const float, 5>(x), op::ToActivations<float, 5>(y),
+                     op::ToActivations<const float, 5>(args.residual), batch, y.extent[4], args.workspace},
+                    executor);
   }
 };
 
@@ -362,8 +366,11 @@ TEST_CASE("winograd product: a candidate beside the others where the policy has 
 
 // Weights of any shape, all zero, without memory.
 struct Nothing {
+  using value_type = float;
   MatrixShape matrix;
   const MatrixShape& shape() const { return matrix; }
+  int64_t nnz() const { return 0; }
+  Status Validate() const { return Status(); }
   template <class F>
   void VisitRow(int64_t, const F&) const {}
 };

@@ -1,6 +1,7 @@
 // Winograd plans: every tile in 1-D, 2-D and 3-D, dense and over whole-kernel sparsity, and when plans take them.
 
 #include <lacuna/lacuna.h>
+#include <lacuna/pack/winograd_blocks.h>
 
 #include <doctest/doctest.h>
 

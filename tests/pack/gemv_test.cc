@@ -3,6 +3,7 @@
 #include "lacuna/format/bcr.h"
 #include "lacuna/format/csr.h"
 #include "lacuna/format/dense.h"
+#include "lacuna/pack/gemv.ipp"
 #include "lacuna/prune/project.h"
 #include "lacuna/prune/scheme.h"
 

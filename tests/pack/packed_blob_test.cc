@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "hwy/targets.h"
 #include "tests/support/blob_damage.h"
 #include "tests/support/check_error.h"
 #include "tests/support/random.h"

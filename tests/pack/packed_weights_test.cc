@@ -2,6 +2,7 @@
 
 #include "lacuna/format/bcr.h"
 #include "lacuna/format/dense.h"
+#include "lacuna/pack/panel_scratch.h"
 #include "lacuna/policy/reorder.h"
 #include "lacuna/policy/tile.h"
 
@@ -175,7 +176,7 @@ template <class Weights>
 Result<double> CostOf(const Weights& weights, const TileInfo& tile) {
   const auto order = pack::OrderRows<KeepOrder>(weights);
   REQUIRE(order.ok());
-  return PredictPanelCost(weights, tile, *order);
+  return PredictPanelCost(RowSource<float>(weights), tile, *order);
 }
 
 TEST_CASE("PredictPanelCost: a listed mask is cheaper than its fill, nothing costs nothing") {

@@ -4,6 +4,7 @@
 
 #include "lacuna/format/csr.h"
 #include "lacuna/format/dense.h"
+#include "lacuna/pack/input_tile.h"
 #include "lacuna/policy/reorder.h"
 
 #include <doctest/doctest.h>
@@ -146,7 +147,7 @@ TEST_CASE("PredictPatternCost: cells of a column are cheaper together, no cells 
     REQUIRE(dense.ok());
     const auto csr = CsrWeights<float>::FromDense(*dense);
     REQUIRE(csr.ok());
-    const auto predicted = PredictPatternCost(*csr, kernel);
+    const auto predicted = PredictPatternCost(RowSource<float>(*csr), kernel);
     REQUIRE(predicted.ok());
     return *predicted;
   };

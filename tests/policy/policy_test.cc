@@ -1,5 +1,6 @@
 // Policies of a user's own: each axis overridden, shown by Explain() to be in effect, results still right.
 
+#include <lacuna/kernels.h>
 #include <lacuna/lacuna.h>
 
 #include <doctest/doctest.h>

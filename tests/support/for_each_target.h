@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "hwy/targets.h"
+
 namespace lacuna::test {
 
 // Bits of the targets that run here, the best first. The fallback (HWY_SCALAR or HWY_EMU128) runs on every CPU, but

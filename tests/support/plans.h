@@ -1,4 +1,4 @@
-// Plans of the default policy behind ordinary functions, so that its kernels are compiled once for all tests.
+// Plans of the default policy, or of one that takes what a test asks for.
 
 #ifndef LACUNA_TESTS_SUPPORT_PLANS_H_
 #define LACUNA_TESTS_SUPPORT_PLANS_H_
@@ -6,7 +6,9 @@
 #include <lacuna/lacuna.h>
 
 #include <cstddef>
+#include <cstring>
 #include <span>
+#include <type_traits>
 
 namespace lacuna::test {
 
@@ -21,39 +23,98 @@ struct PlanOptions {
   size_t winograd_weight_bytes = kWinogradWeightBytes;
 };
 
-// ActiveKernels and ActiveVectorKernels.
-const KernelTable& DefaultKernels();
-const VectorKernels& DefaultVectorKernels();
+namespace plans {
 
-// Register tiles of the default policy on the active target: what PlanOptions::tile counts. The last one stands for the
-// pattern kernel with all its tiles.
-int TileCount();
-int PatternTileIndex();
-const char* TileName(int tile);
+// Chooses the tile or algorithm that the calling test asked for.
+struct SelectAsked {
+  static inline thread_local PlanOptions asked;
+  static size_t Choose(std::span<const Candidate> candidates) {
+    if (asked.algorithm == nullptr && asked.tile == kChooseTile) return SelectByCostModel::Choose(candidates);
+    if (asked.algorithm == nullptr) return static_cast<size_t>(asked.tile);
+    size_t i = 0;
+    while (i < candidates.size() && std::strcmp(candidates[i].name, asked.algorithm) != 0) ++i;
+    return i;
+  }
+};
+struct AskedTile : WinogradPolicy {
+  using Select = SelectAsked;
+};
 
-// MakeConvolution and MakeGemm for every format and for Shared<PackedWeights<float>>, ranks 1 to 3; MakeGemv for every
-// format and for Shared<PackedGemv<float>>; PackWeights for DenseWeights<float> and BcrWeights<float>.
+// f(policy) with the policy that `options` describe.
+template <class F>
+auto WithPolicy(const PlanOptions& options, const F& f) {
+  const auto with = [&](auto policy) {
+    policy.input_tile_bytes = options.input_tile_bytes;
+    policy.winograd_weight_bytes = options.winograd_weight_bytes;
+    policy.winograd_error = options.algorithm == nullptr ? options.winograd_error : 1.0;
+    return f(policy);
+  };
+  const bool direct = options.algorithm == nullptr && options.winograd_error == 0.0;
+  if (options.tile == kChooseTile && direct) return with(DefaultPolicy());
+  SelectAsked::asked = options;
+  return with(AskedTile());
+}
+
+}  // namespace plans
+
+inline const KernelTable& DefaultKernels() { return ActiveKernels<DefaultPolicy>(); }
+inline const VectorKernels& DefaultVectorKernels() { return ActiveVectorKernels(); }
+
+inline int PatternTileIndex() { return static_cast<int>(ActiveKernels<DefaultPolicy>().panels.size()); }
+inline int TileCount() { return PatternTileIndex() + 1; }
+inline const char* TileName(int tile) {
+  if (tile == PatternTileIndex()) return "pattern";
+  return ActiveKernels<DefaultPolicy>().panels[static_cast<size_t>(tile)].name;
+}
+
 template <int kRank, class Weights>
 Result<Convolution<kRank>> PlanConvolution(const Weights& weights, const ConvShape<kRank>& shape,
-                                           const Epilogue& epilogue = {}, const PlanOptions& options = {});
+                                           const Epilogue& epilogue = {}, const PlanOptions& options = {}) {
+  return plans::WithPolicy(
+      options, [&](const auto& policy) { return MakeConvolution<kRank>(weights, shape, epilogue, policy); });
+}
+
 template <class Weights>
 Result<Gemm> PlanGemm(const Weights& weights, const GemmShape& shape, const Epilogue& epilogue = {},
-                      const PlanOptions& options = {});
+                      const PlanOptions& options = {}) {
+  return plans::WithPolicy(options, [&](const auto& policy) { return MakeGemm(weights, shape, epilogue, policy); });
+}
+
 template <class Weights>
-Result<Gemv> PlanGemv(const Weights& weights, const Epilogue& epilogue = {}, const PlanOptions& options = {});
-// MakeRnnCell, MakeGruCell, MakeLstmCell; MakeRnn, MakeGru, MakeLstm; MakeSequence.
+Result<Gemv> PlanGemv(const Weights& weights, const Epilogue& epilogue = {}, const PlanOptions& options = {}) {
+  return plans::WithPolicy(options, [&](const auto& policy) { return MakeGemv(weights, epilogue, policy); });
+}
+
 template <RecurrentOptions Options>
 Result<RecurrentCell<Options>> PlanCell(const AnyWeights<float>& input, const AnyWeights<float>& recurrent,
-                                        const Options& options = {});
+                                        const Options& options = {}) {
+  if constexpr (std::is_same_v<Options, RnnOptions>) return MakeRnnCell(input, recurrent, options);
+  if constexpr (std::is_same_v<Options, GruOptions>) return MakeGruCell(input, recurrent, options);
+  if constexpr (std::is_same_v<Options, LstmOptions>) return MakeLstmCell(input, recurrent, options);
+}
+
 template <RecurrentOptions Options>
 Result<RecurrentLayer<Options>> PlanLayer(const AnyWeights<float>& input, const AnyWeights<float>& recurrent,
-                                          const Options& options = {}, const SequenceShape& shape = {});
+                                          const Options& options = {}, const SequenceShape& shape = {}) {
+  if constexpr (std::is_same_v<Options, RnnOptions>) return MakeRnn(input, recurrent, options, shape);
+  if constexpr (std::is_same_v<Options, GruOptions>) return MakeGru(input, recurrent, options, shape);
+  if constexpr (std::is_same_v<Options, LstmOptions>) return MakeLstm(input, recurrent, options, shape);
+}
+
 template <RecurrentOptions Options>
 Result<RecurrentLayer<Options>> PlanLayer(const AnyWeights<float>& input, const Shared<RecurrentStep<Options>>& step,
-                                          const SequenceShape& shape = {});
+                                          const SequenceShape& shape = {}) {
+  return MakeSequence(input, step, shape);
+}
+
 template <class Weights>
-Result<Shared<PackedWeights<float>>> PackDefault(const Weights& weights);
-Result<Shared<PackedWeights<float>>> ViewPackedDefault(std::span<const std::byte> bytes);
+Result<Shared<PackedWeights<float>>> PackDefault(const Weights& weights) {
+  return PackWeights(weights);
+}
+
+inline Result<Shared<PackedWeights<float>>> ViewPackedDefault(std::span<const std::byte> bytes) {
+  return ViewPackedWeights(bytes);
+}
 
 }  // namespace lacuna::test
 

@@ -3,6 +3,7 @@
 #ifndef LACUNA_CORE_BLOB_H_
 #define LACUNA_CORE_BLOB_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/blob_layout.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
@@ -18,7 +19,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 namespace blob {
 
@@ -332,6 +333,6 @@ Result<T> View(std::span<const std::byte> bytes, std::string_view target = {}) {
   return std::move(weights);
 }
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_CORE_BLOB_H_

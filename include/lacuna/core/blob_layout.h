@@ -37,6 +37,8 @@
 #ifndef LACUNA_CORE_BLOB_LAYOUT_H_
 #define LACUNA_CORE_BLOB_LAYOUT_H_
 
+#include "lacuna/core/abi.h"
+
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -44,7 +46,7 @@
 #include <cstring>
 #include <span>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Numbers in files: they never change. Kinds from kFirstPacked on are packed weights, which belong to one SIMD target.
 enum class BlobKind : uint32_t {
@@ -87,9 +89,10 @@ struct BlobAccess {
     return T();
   }
   template <class T>
-  static constexpr BlobKind Kind() {
-    return T::kBlobKind;
+  static constexpr BlobKind Kind() requires requires {
+    T::kBlobKind;
   }
+  { return T::kBlobKind; }
   template <class T, class Fields>
   static void List(T& object, Fields& fields) {
     T::ListFields(object, fields);
@@ -160,6 +163,6 @@ static_assert(sizeof(Section) == 24);
 
 }  // namespace blob
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_CORE_BLOB_LAYOUT_H_

@@ -3,6 +3,7 @@
 #ifndef LACUNA_CORE_BUFFER_H_
 #define LACUNA_CORE_BUFFER_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/status.h"
 
 #include <cstddef>
@@ -13,7 +14,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Bytes of a cache line on every CPU lacuna targets, and the widest vector (AVX-512).
 inline constexpr size_t kAlignment = 64;
@@ -107,6 +108,6 @@ class Buffer {
   bool owned_ = false;
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_CORE_BUFFER_H_

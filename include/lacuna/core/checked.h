@@ -3,10 +3,12 @@
 #ifndef LACUNA_CORE_CHECKED_H_
 #define LACUNA_CORE_CHECKED_H_
 
+#include "lacuna/core/abi.h"
+
 #include <cstdint>
 #include <limits>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // A non-negative int64_t that remembers whether any step of its computation left [0, 2^63 - 1].
 class Checked {
@@ -33,6 +35,6 @@ class Checked {
   bool ok_;
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_CORE_CHECKED_H_

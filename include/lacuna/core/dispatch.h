@@ -3,6 +3,8 @@
 #ifndef LACUNA_CORE_DISPATCH_H_
 #define LACUNA_CORE_DISPATCH_H_
 
+#include "lacuna/core/abi.h"
+
 #include <cstddef>
 
 #include "hwy/highway.h"
@@ -18,7 +20,7 @@
   { nullptr, HWY_CHOOSE_TARGET_LIST(FN), HWY_CHOOSE_FALLBACK(FN) }
 #endif
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 inline namespace HWY_CONCAT(baseline_, HWY_NAMESPACE) {
 
   inline size_t TargetIndex() {
@@ -28,6 +30,6 @@ inline namespace HWY_CONCAT(baseline_, HWY_NAMESPACE) {
   }
 
 }  // namespace )
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_CORE_DISPATCH_H_

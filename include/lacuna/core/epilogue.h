@@ -3,6 +3,7 @@
 #ifndef LACUNA_CORE_EPILOGUE_H_
 #define LACUNA_CORE_EPILOGUE_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/status.h"
 
 #include <cmath>
@@ -10,7 +11,7 @@
 #include <limits>
 #include <span>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 enum class Activation : uint8_t {
   kNone,       // v
@@ -65,6 +66,6 @@ struct Epilogue {
   }
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_CORE_EPILOGUE_H_

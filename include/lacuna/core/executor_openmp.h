@@ -7,11 +7,13 @@
 #error "lacuna/core/executor_openmp.h needs OpenMP: compile with -fopenmp."
 #endif
 
+#include "lacuna/core/abi.h"
+
 #include <omp.h>
 
 #include <cstddef>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Slots become the iterations of a parallel loop. `threads` = 0 takes what OpenMP offers.
 class OpenMpExecutor {
@@ -32,6 +34,6 @@ class OpenMpExecutor {
   size_t threads_;
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_CORE_EXECUTOR_OPENMP_H_

@@ -3,11 +3,13 @@
 #ifndef LACUNA_CORE_EXECUTOR_PTHREADPOOL_H_
 #define LACUNA_CORE_EXECUTOR_PTHREADPOOL_H_
 
+#include "lacuna/core/abi.h"
+
 #include <pthreadpool.h>
 
 #include <cstddef>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Slots become the iterations of a one-dimensional loop on a pool that the caller owns.
 class PthreadpoolExecutor {
@@ -27,6 +29,6 @@ class PthreadpoolExecutor {
   pthreadpool_t pool_;
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_CORE_EXECUTOR_PTHREADPOOL_H_

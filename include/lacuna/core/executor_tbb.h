@@ -3,13 +3,15 @@
 #ifndef LACUNA_CORE_EXECUTOR_TBB_H_
 #define LACUNA_CORE_EXECUTOR_TBB_H_
 
+#include "lacuna/core/abi.h"
+
 #include <tbb/parallel_for.h>
 #include <tbb/partitioner.h>
 #include <tbb/task_arena.h>
 
 #include <cstddef>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Slots become tasks of an arena that the caller owns.
 class TbbExecutor {
@@ -27,6 +29,6 @@ class TbbExecutor {
   tbb::task_arena* arena_;
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_CORE_EXECUTOR_TBB_H_

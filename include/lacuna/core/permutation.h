@@ -3,12 +3,14 @@
 #ifndef LACUNA_CORE_PERMUTATION_H_
 #define LACUNA_CORE_PERMUTATION_H_
 
+#include "lacuna/core/abi.h"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // True if `order` holds each of [first, first + order.size()) exactly once. Allocates nothing: numbers are ticked off
 // in windows of 32768, each a pass over `order`.
@@ -29,6 +31,6 @@ inline bool IsPermutation(std::span<const uint32_t> order, uint64_t first) {
   return true;  // as many different numbers as there are
 }
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_CORE_PERMUTATION_H_

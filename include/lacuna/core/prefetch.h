@@ -3,6 +3,8 @@
 #ifndef LACUNA_CORE_PREFETCH_H_
 #define LACUNA_CORE_PREFETCH_H_
 
+#include "lacuna/core/abi.h"
+
 namespace lacuna {
 
 // Asks for the cache line at `p` in L2, sparing L1. A hint: any address will do, nothing is read.

@@ -3,6 +3,7 @@
 #ifndef LACUNA_CORE_RECURRENT_H_
 #define LACUNA_CORE_RECURRENT_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/status.h"
 
 #include <algorithm>
@@ -14,7 +15,7 @@
 #include <span>
 #include <string_view>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // The activations of ONNX's recurrent operators.
 enum class GateActivation : uint8_t {
@@ -193,6 +194,6 @@ inline Status LstmOptions::Validate(int64_t hidden) const {
   return Status();
 }
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_CORE_RECURRENT_H_

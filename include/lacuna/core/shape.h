@@ -3,6 +3,7 @@
 #ifndef LACUNA_CORE_SHAPE_H_
 #define LACUNA_CORE_SHAPE_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/checked.h"
 #include "lacuna/core/status.h"
 
@@ -11,7 +12,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 template <int kRank>
 using Extents = std::array<int64_t, kRank>;
@@ -142,6 +143,27 @@ Status ConvShape<kRank>::Validate() const {
   return fits("weight", weights);
 }
 
-}  // namespace lacuna
+// The same layer with its spatial axes as (depth, height, width), those that it does not have being 1.
+template <int kRank>
+ConvShape<3> AsVolume(const ConvShape<kRank>& shape) {
+  ConvShape<3> volume{.batch = shape.batch,
+                      .in_channels = shape.in_channels,
+                      .out_channels = shape.out_channels,
+                      .groups = shape.groups,
+                      .input = FilledExtents<3>(1),
+                      .kernel = FilledExtents<3>(1)};
+  for (size_t a = 0; a < kRank; ++a) {
+    const size_t to = 3 - kRank + a;
+    volume.input[to] = shape.input[a];
+    volume.kernel[to] = shape.kernel[a];
+    volume.stride[to] = shape.stride[a];
+    volume.dilation[to] = shape.dilation[a];
+    volume.pad_begin[to] = shape.pad_begin[a];
+    volume.pad_end[to] = shape.pad_end[a];
+  }
+  return volume;
+}
+
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_CORE_SHAPE_H_

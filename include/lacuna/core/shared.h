@@ -3,6 +3,7 @@
 #ifndef LACUNA_CORE_SHARED_H_
 #define LACUNA_CORE_SHARED_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/status.h"
 
 #include <atomic>
@@ -10,7 +11,7 @@
 #include <new>
 #include <utility>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // std::shared_ptr<const T> with a factory that returns a Status instead of throwing std::bad_alloc. Thread-safe like
 // it.
@@ -50,6 +51,6 @@ class Shared {
   Node* node_ = nullptr;
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_CORE_SHARED_H_

@@ -5,6 +5,8 @@
 #ifndef LACUNA_CORE_STATUS_H_
 #define LACUNA_CORE_STATUS_H_
 
+#include "lacuna/core/abi.h"
+
 #include <cstdarg>
 #include <cstdint>
 #include <cstdio>
@@ -18,7 +20,7 @@
 #define LACUNA_PRINTF(format_index)
 #endif
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 enum class StatusCode : uint8_t {
   kOk,
@@ -110,7 +112,7 @@ class [[nodiscard]] Result {
   Status status_;
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 // Leaves the calling function with the Status of `expression` unless that is ok.
 #define LACUNA_RETURN_IF_ERROR(expression)                                      \

@@ -3,6 +3,7 @@
 #ifndef LACUNA_CORE_VIEW_H_
 #define LACUNA_CORE_VIEW_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/shape.h"
 #include "lacuna/core/status.h"
 
@@ -11,7 +12,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // A tensor of kRank axes. Element (i0, i1, ...) is data[i0 * stride[0] + i1 * stride[1] + ...]; strides count elements.
 // For activations the axes are (batch, channel, spatial axes...) whatever the layout in memory is: planar (NCHW) and
@@ -102,6 +103,14 @@ Status CheckExtents(const char* name, const MatrixView<T>& view, int64_t rows, i
                                  static_cast<long long>(columns));
 }
 
-}  // namespace lacuna
+// Activations of a layer as plans walk them, their spatial axes as (depth, height, width). Strides count elements.
+template <class T>
+struct ActivationView {
+  T* data = nullptr;
+  int64_t batch_stride = 0, channel_stride = 0;
+  std::array<int64_t, 3> axis_stride{};
+};
+
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_CORE_VIEW_H_

@@ -3,6 +3,7 @@
 #ifndef LACUNA_FORMAT_ANY_H_
 #define LACUNA_FORMAT_ANY_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/blob.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
@@ -12,6 +13,7 @@
 #include "lacuna/format/dense.h"
 #include "lacuna/format/matrix_shape.h"
 #include "lacuna/format/pattern.h"
+#include "lacuna/format/row_source.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +22,7 @@
 #include <utility>
 #include <variant>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // One of the formats. Plans take it like any of them.
 template <class T>
@@ -58,6 +60,11 @@ class AnyWeights {
     return std::get_if<Format>(&format_);
   }
 
+  // What plans take: the rows of the format that is held. This must outlive it.
+  RowSource<T> rows() const {
+    return Visit([](const auto& weights) { return RowSource<T>(weights); });
+  }
+
   const MatrixShape& shape() const {
     return *Visit([](const auto& weights) { return &weights.shape(); });
   }
@@ -90,6 +97,6 @@ Result<Buffer<std::byte>> Serialize(const AnyWeights<T>& weights) {
   return weights.Visit([](const auto& format) { return Serialize(format); });
 }
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_FORMAT_ANY_H_

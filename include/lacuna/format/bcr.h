@@ -3,6 +3,7 @@
 #ifndef LACUNA_FORMAT_BCR_H_
 #define LACUNA_FORMAT_BCR_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/blob_layout.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
@@ -16,7 +17,7 @@
 #include <limits>
 #include <span>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // The arrays of BcrWeights. Blocks are ordered by block row, then block column; b counts blocks, s block rows
 // ("strips"). Block b keeps row_count[b] of its rows and column_count[b] of its columns (both 0 if it keeps nothing)
@@ -323,6 +324,6 @@ Status BcrWeights<T>::ValidateLists() const {
   return Status();
 }
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_FORMAT_BCR_H_

@@ -3,6 +3,7 @@
 #ifndef LACUNA_FORMAT_BCRC_H_
 #define LACUNA_FORMAT_BCRC_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/bcr.h"
@@ -15,7 +16,7 @@
 #include <numeric>
 #include <span>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Blocked Column-Row Compact storage (GRIM, TPAMI 2021, section 4). Rows are reordered so that rows with the same
 // column list are neighbours; such a run of rows stores its list once. Row i (stored) is row reorder[i] of the matrix.
@@ -153,6 +154,6 @@ Result<BcrWeights<T>> FromBcrc(const BcrcArrays<T>& arrays, const MatrixShape& s
   });
 }
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_FORMAT_BCRC_H_

@@ -3,6 +3,7 @@
 #ifndef LACUNA_FORMAT_BLOCK_H_
 #define LACUNA_FORMAT_BLOCK_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/blob_layout.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
@@ -15,7 +16,7 @@
 #include <limits>
 #include <utility>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Kept blocks are ordered by block row ("strip"), then block column; each stores its dense little matrix row by row.
 // Blocks at the right and bottom edge of a group are clipped and store no padding.
@@ -193,6 +194,6 @@ Status BlockWeights<T>::Validate() const {
   return Status();
 }
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_FORMAT_BLOCK_H_

@@ -3,6 +3,7 @@
 #ifndef LACUNA_FORMAT_BLOCK_GRID_H_
 #define LACUNA_FORMAT_BLOCK_GRID_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/matrix_shape.h"
@@ -12,7 +13,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Extents of a block. Blocks at the right and bottom edge of a group are clipped.
 struct BlockShape {
@@ -63,6 +64,6 @@ struct BlockGrid {
   }
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_FORMAT_BLOCK_GRID_H_

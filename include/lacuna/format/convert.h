@@ -3,6 +3,7 @@
 #ifndef LACUNA_FORMAT_CONVERT_H_
 #define LACUNA_FORMAT_CONVERT_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/bcr.h"
@@ -17,7 +18,7 @@
 #include <limits>
 #include <utility>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 namespace convert {
 
 // The stored weights of `from`, stored zeros included.
@@ -102,6 +103,6 @@ Result<To> Convert(const From& from, const Arguments&... arguments) {
   }
 }
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_FORMAT_CONVERT_H_

@@ -3,6 +3,7 @@
 #ifndef LACUNA_FORMAT_CSR_H_
 #define LACUNA_FORMAT_CSR_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/blob_layout.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
@@ -15,7 +16,7 @@
 #include <limits>
 #include <utility>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 template <class T>
 struct CsrArrays {
@@ -143,6 +144,6 @@ Status CsrWeights<T>::Validate() const {
   return Status();
 }
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_FORMAT_CSR_H_

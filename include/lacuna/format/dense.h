@@ -3,6 +3,7 @@
 #ifndef LACUNA_FORMAT_DENSE_H_
 #define LACUNA_FORMAT_DENSE_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/blob_layout.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
@@ -12,7 +13,7 @@
 #include <cstdint>
 #include <span>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // A row-major rows x columns matrix without gaps.
 template <class T>
@@ -97,6 +98,6 @@ Result<DenseWeights<typename Weights::value_type>> ExpandRows(const Weights& wei
   return std::move(dense);
 }
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_FORMAT_DENSE_H_

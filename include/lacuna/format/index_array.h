@@ -3,6 +3,7 @@
 #ifndef LACUNA_FORMAT_INDEX_ARRAY_H_
 #define LACUNA_FORMAT_INDEX_ARRAY_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 
@@ -12,7 +13,7 @@
 #include <span>
 #include <utility>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // An owned or viewed array of indices below some limit. The width is chosen when it is made and does not change.
 class IndexArray {
@@ -64,6 +65,6 @@ class IndexArray {
   Buffer<uint32_t> wide_;
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_FORMAT_INDEX_ARRAY_H_

@@ -3,6 +3,7 @@
 #ifndef LACUNA_FORMAT_MATRIX_SHAPE_H_
 #define LACUNA_FORMAT_MATRIX_SHAPE_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/checked.h"
 #include "lacuna/core/shape.h"
 #include "lacuna/core/status.h"
@@ -10,7 +11,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // W[rows, columns]: M x K. For a convolution rows = out_channels and columns = in_channels / groups * taps, input
 // channel outermost; rows [g * rows / groups, (g + 1) * rows / groups) belong to group g, and no block of a format
@@ -55,6 +56,6 @@ MatrixShape MatrixShapeOf(const ConvShape<kRank>& shape) {
   return {.rows = shape.out_channels, .columns = shape.depth(), .groups = shape.groups};
 }
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_FORMAT_MATRIX_SHAPE_H_

@@ -3,6 +3,7 @@
 #ifndef LACUNA_FORMAT_PATTERN_H_
 #define LACUNA_FORMAT_PATTERN_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/blob_layout.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/permutation.h"
@@ -21,7 +22,7 @@
 #include <span>
 #include <utility>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // The cells that each of many kernels keeps, one bit a cell.
 class CellMasks {
@@ -775,6 +776,6 @@ Status PatternWeights<T>::ValidateRuns() const {
   return Status();
 }
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_FORMAT_PATTERN_H_

@@ -3,6 +3,7 @@
 #ifndef LACUNA_FORMAT_ROW_LISTS_H_
 #define LACUNA_FORMAT_ROW_LISTS_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 
@@ -11,7 +12,7 @@
 #include <span>
 #include <utility>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // The column list of every row.
 struct RowLists {
@@ -38,6 +39,6 @@ struct RowLists {
   }
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_FORMAT_ROW_LISTS_H_

@@ -3,12 +3,13 @@
 #ifndef LACUNA_FORMAT_ROW_RANGE_H_
 #define LACUNA_FORMAT_ROW_RANGE_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/matrix_shape.h"
 
 #include <cstdint>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Rows [first, first + rows) of `weights`, which must outlive it: as much of a format as packing asks for.
 template <class Weights>
@@ -53,6 +54,6 @@ class RowRange {
   int64_t nnz_ = 0;
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_FORMAT_ROW_RANGE_H_

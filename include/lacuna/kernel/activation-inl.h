@@ -1,5 +1,6 @@
 // The activations of an Epilogue, compiled once per SIMD target. All let NaN through.
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/epilogue.h"
 
 #include <cstddef>
@@ -16,7 +17,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -63,7 +64,7 @@ HWY_INLINE V Activate(D d, V v, const Epilogue& epilogue) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 HWY_AFTER_NAMESPACE();
 
 #endif  // per-target include guard

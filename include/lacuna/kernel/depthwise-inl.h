@@ -1,6 +1,7 @@
 // The depthwise kernel: channels across lanes, for activations with channels innermost. The input is read where it
 // lies. Compiled once per SIMD target.
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/prefetch.h"
 #include "lacuna/kernel/panel-inl.h"
 #include "lacuna/kernel/store-inl.h"
@@ -25,7 +26,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -248,7 +249,7 @@ inline void RunDepthwise(const DepthwiseArgs& args) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 HWY_AFTER_NAMESPACE();
 
 #endif  // per-target include guard

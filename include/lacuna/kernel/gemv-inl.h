@@ -2,6 +2,7 @@
 // Nothing is fetched ahead: the hardware sees these streams, and prefetches of weights cost 5 to 20 % from L2 and L3
 // alike (Zen 4).
 
+#include "lacuna/core/abi.h"
 #include "lacuna/kernel/gemv_lookup-inl.h"
 #include "lacuna/kernel/gemv_pack-inl.h"
 #include "lacuna/kernel/lookup-inl.h"
@@ -27,7 +28,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -465,7 +466,7 @@ struct GemvKernels {
 };
 
 }  // namespace HWY_NAMESPACE
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 HWY_AFTER_NAMESPACE();
 
 #endif  // per-target include guard

@@ -2,6 +2,7 @@
 // that can do so, which is AVX-512 with VBMI: Highway calls it AVX3_DL, a target of its own that is off unless asked
 // for, so these kernels are compiled for it beside the others of AVX3, and offered where the CPU has it.
 
+#include "lacuna/core/abi.h"
 #include "lacuna/kernel/gemv_pack-inl.h"
 #include "lacuna/kernel/lookup-inl.h"
 #include "lacuna/kernel/vector_table.h"
@@ -22,7 +23,7 @@
 
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512vbmi")
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -165,7 +166,7 @@ HWY_NOINLINE void RunGemvLookupColumns(const GemvArgs& args) {
 static_assert(kLookupNone == kLookupColumns, "the zeros are behind the band's columns");
 
 }  // namespace HWY_NAMESPACE
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 HWY_POP_ATTRIBUTES
 #endif
 

@@ -1,5 +1,6 @@
 // The input of matrix-vector kernels. Compiled once per SIMD target.
 
+#include "lacuna/core/abi.h"
 #include "lacuna/kernel/transpose-inl.h"
 #include "lacuna/kernel/vector_table.h"
 
@@ -19,7 +20,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -59,7 +60,7 @@ inline void PackVectors(const PackVectorsArgs& args) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 HWY_AFTER_NAMESPACE();
 
 #endif  // per-target include guard

@@ -1,5 +1,6 @@
 // Copies blocks of a layer's input into the tile of pack/input_tile.h, compiled once per SIMD target.
 
+#include "lacuna/core/abi.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/kernel/transpose-inl.h"
 #include "lacuna/pack/input_tile.h"
@@ -20,7 +21,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -168,7 +169,7 @@ inline void PackInput(const InputTile& tile, const std::array<int64_t, 3>& origi
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 HWY_AFTER_NAMESPACE();
 
 #endif  // per-target include guard

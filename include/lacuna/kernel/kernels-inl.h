@@ -1,5 +1,6 @@
 // The kernels of a policy on the SIMD target being compiled.
 
+#include "lacuna/core/abi.h"
 #include "lacuna/kernel/depthwise-inl.h"
 #include "lacuna/kernel/gemv-inl.h"
 #include "lacuna/kernel/input-inl.h"
@@ -23,7 +24,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -54,17 +55,13 @@ const KernelTable& Kernels() {
 // Those of matrix-vector products and recurrent cells.
 template <class P>
 const VectorKernels& KernelsOfVectors() {
-  static const VectorKernels table = {HWY_TARGET,
-                                      hn::Lanes(hn::ScalableTag<float>()),
-                                      GemvKernels<P>::kKernels,
-                                      &StoreOutput,
-                                      kGateKernels<StandardGates>,
-                                      kGateKernels<AnyGates>};
+  static const VectorKernels table = {HWY_TARGET,   hn::Lanes(hn::ScalableTag<float>()), GemvKernels<P>::kKernels,
+                                      &StoreOutput, kGateKernels<StandardGates>,         kGateKernels<AnyGates>};
   return table;
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 HWY_AFTER_NAMESPACE();
 
 #endif  // per-target include guard

@@ -1,5 +1,6 @@
 // Lookups in registers that Highway 1.0.3 has no names for. Compiled once per SIMD target.
 
+#include "lacuna/core/abi.h"
 #include "lacuna/kernel/target-inl.h"
 
 #include <cstddef>
@@ -16,7 +17,7 @@
 
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3  // AVX-512 and what came after
 HWY_BEFORE_NAMESPACE();
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -34,7 +35,7 @@ HWY_INLINE Floats16 LookUp4Or0(hn::Mask512<float> keep, Floats16 v, Words16 inde
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 HWY_AFTER_NAMESPACE();
 #endif
 

@@ -1,5 +1,6 @@
 // The panel micro-kernel: everything that is "rows share columns" (dense, BCR), compiled once per SIMD target.
 
+#include "lacuna/core/abi.h"
 #include "lacuna/kernel/activation-inl.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/policy/tile.h"
@@ -20,7 +21,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -184,7 +185,7 @@ struct PanelKernels<AnyOf<Tiles...>> {
 };
 
 }  // namespace HWY_NAMESPACE
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 HWY_AFTER_NAMESPACE();
 
 #endif  // per-target include guard

@@ -2,6 +2,7 @@
 // kept cells differ from filter to filter (patterns, unstructured weights) and for depthwise layers. Compiled once per
 // SIMD target.
 
+#include "lacuna/core/abi.h"
 #include "lacuna/kernel/panel-inl.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/policy/tile.h"
@@ -21,7 +22,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -104,7 +105,7 @@ struct PatternKernels<PatternTiles<Tiles...>> {
 };
 
 }  // namespace HWY_NAMESPACE
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 HWY_AFTER_NAMESPACE();
 
 #endif  // per-target include guard

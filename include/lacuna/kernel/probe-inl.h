@@ -1,5 +1,6 @@
 // The loops that MeasureMachine runs: multiply-adds and reads at full speed. Compiled once per SIMD target.
 
+#include "lacuna/core/abi.h"
 #include "lacuna/policy/machine.h"
 
 #include <cstddef>
@@ -15,7 +16,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -62,7 +63,7 @@ inline float ProbeRead(const float* data, size_t floats) {
 inline MachineProbe Probe() { return {hn::Lanes(hn::ScalableTag<float>()), &ProbeMultiplyAdds, &ProbeRead}; }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 HWY_AFTER_NAMESPACE();
 
 #endif  // per-target include guard

@@ -3,6 +3,7 @@
 #ifndef LACUNA_KERNEL_PRODUCT_LIBXSMM_H_
 #define LACUNA_KERNEL_PRODUCT_LIBXSMM_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/policy/product.h"
 
 #include <libxsmm.h>
@@ -10,7 +11,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Heinecke et al., "LIBXSMM: Accelerating Small Matrix Multiplications by Runtime Code Generation", SC 2016; here
 // release 1.17. libxsmm generates a kernel at the first request for a shape, for the CPU it finds, whatever SIMD target
@@ -41,6 +42,6 @@ inline const DenseProduct& LibxsmmProduct() {
   return kProduct;
 }
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_KERNEL_PRODUCT_LIBXSMM_H_

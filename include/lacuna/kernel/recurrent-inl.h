@@ -1,6 +1,7 @@
 // The gates of recurrent cells: everything that follows the matrix products of a step, in one pass. Compiled once per
 // SIMD target.
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/recurrent.h"
 #include "lacuna/kernel/activation-inl.h"
 #include "lacuna/kernel/vector_table.h"
@@ -21,7 +22,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -189,7 +190,7 @@ inline constexpr GateKernels kGateKernels = {&RunRnnGates<Gates>, &RunGruReset<G
                                              &RunLstmGates<Gates>};
 
 }  // namespace HWY_NAMESPACE
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 HWY_AFTER_NAMESPACE();
 
 #endif  // per-target include guard

@@ -3,6 +3,7 @@
 #ifndef LACUNA_KERNEL_TABLE_H_
 #define LACUNA_KERNEL_TABLE_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/epilogue.h"
 #include "lacuna/pack/input_prefetcher.h"
 #include "lacuna/pack/input_tile.h"
@@ -16,7 +17,7 @@
 #include <limits>
 #include <span>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Activations that are min(max(v, low), high): none and relu are with infinite bounds.
 struct ClampRange {
@@ -198,6 +199,6 @@ struct KernelTable {
   WinogradKernels winograd;
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_KERNEL_TABLE_H_

@@ -1,5 +1,7 @@
 // What a policy may know of the SIMD target being compiled.
 
+#include "lacuna/core/abi.h"
+
 #include <cstddef>
 #include <cstdint>
 
@@ -13,7 +15,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 
 struct Target {
@@ -25,7 +27,7 @@ struct Target {
 inline int64_t CompiledTarget() { return HWY_TARGET; }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 HWY_AFTER_NAMESPACE();
 
 #endif  // per-target include guard

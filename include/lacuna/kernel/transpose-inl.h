@@ -1,5 +1,7 @@
 // Transposition of small blocks, for activations with channels innermost. Compiled once per SIMD target.
 
+#include "lacuna/core/abi.h"
+
 #include <cstddef>
 #include <cstdint>
 
@@ -13,7 +15,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -104,7 +106,7 @@ HWY_INLINE void Transpose(const float* HWY_RESTRICT from, int64_t from_stride, i
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 HWY_AFTER_NAMESPACE();
 
 #endif  // per-target include guard

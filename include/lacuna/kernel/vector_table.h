@@ -4,6 +4,7 @@
 #ifndef LACUNA_KERNEL_VECTOR_TABLE_H_
 #define LACUNA_KERNEL_VECTOR_TABLE_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/recurrent.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/pack/gemv.h"
@@ -13,7 +14,7 @@
 #include <cstdint>
 #include <span>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Panels of one block and band of PackedGemv (kLookup: of `bands` bands, whose steps follow each other), times `width`
 // columns of X: sum[j * sum_stride + r] += sum over the columns c that row r of the block keeps of weight(r, c) *
@@ -99,6 +100,6 @@ struct VectorKernels {
   GateKernels gates;           // any functions; RNN: g
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_KERNEL_VECTOR_TABLE_H_

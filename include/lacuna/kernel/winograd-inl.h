@@ -1,5 +1,6 @@
 // The transforms of a Winograd convolution's input and output, tiles across lanes. Compiled once per SIMD target.
 
+#include "lacuna/core/abi.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/policy/winograd.h"
 
@@ -17,7 +18,7 @@
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
@@ -351,7 +352,7 @@ inline void TransformOutput(const WinogradOutputArgs& args) {
 }
 
 }  // namespace HWY_NAMESPACE
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 HWY_AFTER_NAMESPACE();
 
 #endif  // per-target include guard

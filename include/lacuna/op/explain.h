@@ -3,17 +3,19 @@
 #ifndef LACUNA_OP_EXPLAIN_H_
 #define LACUNA_OP_EXPLAIN_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/format/matrix_shape.h"
+#include "lacuna/policy/select.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
+#include <iterator>
+#include <span>
 #include <string>
 
-#include "hwy/targets.h"
-
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 struct Explanation {
   struct Option {
@@ -48,37 +50,39 @@ struct Explanation {
     groups = shape.groups;
   }
 
-  std::string ToString() const {
-    char text[640];
-    std::snprintf(
-        text, sizeof(text),
-        "%s%s%s on %s (%zu lanes): weights %lld x %lld in %lld group(s), %lld stored (%.2f %%), %lld filled in, %zu "
-        "bytes "
-        "packed; register tile %s; input tile of %lld x %lld x %lld outputs, %lld x %lld x %lld of them, %zu bytes%s",
-        algorithm, *channels_last == '\0' ? "" : ", of channels-last activations ", channels_last,
-        hwy::TargetName(target), lanes, static_cast<long long>(rows), static_cast<long long>(columns),
-        static_cast<long long>(groups), static_cast<long long>(nnz),
-        100.0 * static_cast<double>(nnz) / (static_cast<double>(rows) * static_cast<double>(columns)),
-        static_cast<long long>(fill), packed_bytes, tile, static_cast<long long>(tile_extent[0]),
-        static_cast<long long>(tile_extent[1]), static_cast<long long>(tile_extent[2]),
-        static_cast<long long>(tiles[0]), static_cast<long long>(tiles[1]), static_cast<long long>(tiles[2]),
-        input_tile_bytes, shifted_copies ? ", one copy per kernel column" : "");
-    std::string explanation = text;
-    if (option_count < 2) return explanation;
+  // All of it as one line.
+  LACUNA_API std::string ToString() const;
+};
+
+// The options that were weighed for a layer, and which one was taken; none for weights that were packed before.
+struct ChoiceRecord {
+  std::array<Explanation::Option, Explanation::kMaxOptions> options{};
+  size_t option_count = 0;
+  size_t chosen = 0;
+  std::array<char, sizeof(Explanation::reason)> reason{};
+
+  void AddTo(Explanation& explanation) const {
+    explanation.options = options;
+    explanation.option_count = option_count;
+    explanation.chosen = chosen;
+    explanation.reason = reason;
+  }
+  // `candidates` were asked about in this order.
+  void Set(std::span<const Candidate> candidates, const Choice& choice) {
+    option_count = candidates.size();
     for (size_t i = 0; i < option_count; ++i) {
-      std::snprintf(text, sizeof(text), "%s %s %.4g", i == 0 ? "; predicted" : ",", options[i].name,
-                    options[i].predicted);
-      explanation += text;
-      if (options[i].measured_seconds == 0) continue;
-      std::snprintf(text, sizeof(text), " (%.4g us measured)", 1e6 * options[i].measured_seconds);
-      explanation += text;
+      options[i] = {candidates[i].name, candidates[i].predicted, choice.measured_seconds[i]};
     }
-    std::snprintf(text, sizeof(text), "; chosen %s: %s", options[chosen].name, reason.data());
-    explanation += text;
-    return explanation;
+    chosen = choice.index;
+    static_assert(sizeof(choice.reason) == sizeof(reason));
+    std::copy(std::begin(choice.reason), std::end(choice.reason), reason.begin());
   }
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
+
+#ifndef LACUNA_COMPILED
+#include "lacuna/op/explain.ipp"  // IWYU pragma: keep
+#endif
 
 #endif  // LACUNA_OP_EXPLAIN_H_

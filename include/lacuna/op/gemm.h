@@ -3,22 +3,27 @@
 #ifndef LACUNA_OP_GEMM_H_
 #define LACUNA_OP_GEMM_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/epilogue.h"
 #include "lacuna/core/executor.h"
 #include "lacuna/core/shape.h"
+#include "lacuna/core/shared.h"
 #include "lacuna/core/status.h"
 #include "lacuna/core/view.h"
+#include "lacuna/kernel/table.h"
 #include "lacuna/op/explain.h"
-#include "lacuna/op/pack_for.h"
-#include "lacuna/op/panel_plan.h"
-#include "lacuna/policy/choices.h"
+#include "lacuna/op/layer_plan.h"
+#include "lacuna/op/plan_policy.h"
+#include "lacuna/op/sum_order.h"
+#include "lacuna/op/weights_ref.h"
+#include "lacuna/pack/packed_weights.h"
+#include "lacuna/policy/policy.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <utility>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // M and K are the rows and columns of the weights.
 struct GemmShape {
@@ -36,19 +41,18 @@ struct GemmArgs {
 // MakeGemm.
 class Gemm {
  public:
-  int64_t m() const { return plan_.weights().shape.rows; }
-  int64_t k() const { return plan_.weights().shape.columns; }
+  int64_t m() const { return m_; }
+  int64_t k() const { return k_; }
   int64_t max_n() const { return max_n_; }
-  int64_t target() const { return plan_.target(); }
-  const Shared<PackedWeights<float>>& weights() const { return choice_.weights; }
-  size_t WorkspaceBytes(size_t threads) const { return plan_.WorkspaceBytes(threads); }
+  int64_t target() const { return target_; }
+  const Shared<PackedWeights<float>>& weights() const { return weights_; }
+  size_t WorkspaceBytes(size_t threads) const { return plan_->WorkspaceBytes(threads); }
 
   // x is K x N, y is M x N, N <= max_n(). Row-major views are [K, N] activations, column-major ones [N, K] (a row a
   // token); x and y need not agree in that. x and y must not overlap. Fails if an extent or the workspace does not fit;
   // allocates nothing.
-  template <Executor E = const SerialExecutor>
   Status Run(const MatrixView<const float>& x, const MatrixView<float>& y, const GemmArgs& args,
-             E&& executor = SerialExecutor{}) const {
+             ExecutorRef executor = SerialExecutor{}) const {
     if (x.columns < 1 || x.columns > max_n_) {
       return Status::InvalidArgument("x.columns is %lld, must be in [1, %lld]", static_cast<long long>(x.columns),
                                      static_cast<long long>(max_n_));
@@ -56,56 +60,30 @@ class Gemm {
     LACUNA_RETURN_IF_ERROR(Check("x", x, k(), x.columns));
     LACUNA_RETURN_IF_ERROR(Check("y", y, m(), x.columns));
     ActivationView<const float> residual;
-    if (plan_.epilogue().residual) {
+    if (residual_) {
       LACUNA_RETURN_IF_ERROR(Check("args.residual", args.residual, m(), x.columns));
       residual = ToActivations(args.residual);
     }
-    return plan_.Run(ToActivations(x), ToActivations(y), residual, /*batch=*/1, x.columns, args.workspace, executor);
+    return plan_->Run({ToActivations(x), ToActivations(y), residual, /*batch=*/1, x.columns, args.workspace}, executor);
   }
 
   Explanation Explain() const {
-    Explanation explanation = plan_.Explain();
-    choice_.AddTo(explanation);
+    Explanation explanation = plan_->Explain();
+    record_.AddTo(explanation);
     return explanation;
   }
 
-  // See MakeGemm of lacuna.h; `kernels` as for Convolution::Make.
-  template <Policy P, class Weights>
-  static Result<Gemm> Make(const KernelTable& kernels, const Weights& weights, const GemmShape& shape,
+  // See MakeGemm; `kernels` as for Convolution::Make.
+  template <Policy P>
+  static Result<Gemm> Make(const KernelTable& kernels, const LayerWeights& weights, const GemmShape& shape,
                            const Epilogue& epilogue, const P& policy) {
-    if (shape.n < 1 || shape.n > kMaxElements) {
-      return Status::InvalidArgument("shape.n is %lld, must be in [1, %lld]", static_cast<long long>(shape.n),
-                                     static_cast<long long>(kMaxElements));
-    }
-    LayerGeometry geometry;
-    geometry.axis[2].input = geometry.axis[2].output = shape.n;
-    const LayerKey key = KeyOf(weights, shape);
-    geometry.channels_per_group = key.in_channels;
-    LACUNA_ASSIGN_OR_RETURN(choice, PackFor(kernels, weights, policy, &geometry, key));
-    if (choice.weights->LayerShape().groups != 1) {
-      return Status::InvalidArgument("weights have %lld groups, must have 1 for a GEMM",
-                                     static_cast<long long>(choice.weights->LayerShape().groups));
-    }
-    LACUNA_RETURN_IF_ERROR(epilogue.Validate(choice.weights->shape.rows));
-    geometry.channels_per_group = choice.weights->shape.columns;
-    LACUNA_ASSIGN_OR_RETURN(plan, PanelPlan::Make(kernels, choice.weights, geometry, epilogue, policy.input_tile_bytes,
-                                                  policy.cost, shape.sums));
-    return Gemm(shape.n, std::move(choice), std::move(plan));
+    return Make(kernels, weights, shape, epilogue, PlanPolicy::Of(policy));
   }
+  LACUNA_API static Result<Gemm> Make(const KernelTable& kernels, const LayerWeights& weights, const GemmShape& shape,
+                                      const Epilogue& epilogue, const PlanPolicy& policy);
 
  private:
-  Gemm(int64_t max_n, PackedChoice choice, PanelPlan plan)
-      : max_n_(max_n), choice_(std::move(choice)), plan_(std::move(plan)) {}
-
-  template <class Weights>
-  static LayerKey KeyOf(const Weights& weights, const GemmShape& shape) {
-    LayerKey key{.input = {1, 1, shape.n}};
-    if constexpr (requires { weights.shape(); }) {
-      key.in_channels = weights.shape().columns;
-      key.out_channels = weights.shape().rows;
-    }
-    return key;
-  }
+  Gemm() = default;
 
   template <class T>
   static ActivationView<T> ToActivations(const MatrixView<T>& view) {
@@ -125,11 +103,18 @@ class Gemm {
     return Status();
   }
 
-  int64_t max_n_;
-  PackedChoice choice_;
-  PanelPlan plan_;
+  int64_t m_ = 0, k_ = 0, max_n_ = 0;
+  int64_t target_ = 0;
+  bool residual_ = false;
+  Shared<PackedWeights<float>> weights_;
+  ChoiceRecord record_;
+  OwnedLayerPlan plan_;
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
+
+#ifndef LACUNA_COMPILED
+#include "lacuna/op/gemm.ipp"  // IWYU pragma: keep
+#endif
 
 #endif  // LACUNA_OP_GEMM_H_

@@ -3,6 +3,7 @@
 #ifndef LACUNA_OP_LAYER_GEOMETRY_H_
 #define LACUNA_OP_LAYER_GEOMETRY_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/pack/input_tile.h"
 #include "lacuna/pack/packed_weights.h"
 
@@ -10,7 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 struct LayerGeometry {
   std::array<TileAxis, 3> axis;  // TileAxis::tile, shifted, shared and align are a plan's to choose
@@ -27,6 +28,6 @@ struct LayerGeometry {
   }
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_OP_LAYER_GEOMETRY_H_

@@ -1,59 +1,60 @@
-// PackedChoice: a layer's weights, packed for the form that was chosen for it; and LayerPlan, what runs that form.
+// LayerPlan: a form of a layer, ready to run.
 
 #ifndef LACUNA_OP_LAYER_PLAN_H_
 #define LACUNA_OP_LAYER_PLAN_H_
 
-#include "lacuna/core/epilogue.h"
-#include "lacuna/core/shared.h"
+#include "lacuna/core/abi.h"
+#include "lacuna/core/executor.h"
 #include "lacuna/core/status.h"
-#include "lacuna/kernel/table.h"
+#include "lacuna/core/view.h"
 #include "lacuna/op/explain.h"
-#include "lacuna/op/layer_geometry.h"
-#include "lacuna/op/panel_plan.h"
-#include "lacuna/op/winograd_plan.h"
-#include "lacuna/pack/packed_weights.h"
-#include "lacuna/pack/winograd.h"
 
-#include <array>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <span>
 #include <utility>
-#include <variant>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
-// Packed weights, of one kind or the other, and the options that were weighed for them.
-struct PackedChoice {
-  Shared<PackedWeights<float>> weights;
-  Shared<WinogradWeights<float>> winograd;
-  std::array<Explanation::Option, Explanation::kMaxOptions> options{};
-  size_t option_count = 0;
-  size_t chosen = 0;
-  std::array<char, sizeof(Explanation::reason)> reason{};
-
-  void AddTo(Explanation& explanation) const {
-    explanation.options = options;
-    explanation.option_count = option_count;
-    explanation.chosen = chosen;
-    explanation.reason = reason;
-  }
+// One Run of a layer. Extents have been checked.
+struct LayerRun {
+  ActivationView<const float> x;
+  ActivationView<float> y;
+  ActivationView<const float> residual;  // without data if the layer has none
+  int64_t batch;
+  int64_t width;  // outputs of the innermost axis: all of them for a convolution
+  std::span<std::byte> workspace;
 };
 
-using LayerPlan = std::variant<PanelPlan, WinogradPlan>;
+// y = epilogue(W * x). The forms of a layer (panel, pattern, Winograd, depthwise) differ behind it, and only there.
+// Immutable; Run may be called from many threads at once.
+class LayerPlan {
+ public:
+  virtual ~LayerPlan() = default;
+  LayerPlan(LayerPlan&&) = default;
+  LayerPlan& operator=(LayerPlan&&) = default;
 
-template <class P>
-Result<LayerPlan> MakeLayerPlan(const KernelTable& kernels, const PackedChoice& choice, const LayerGeometry& layer,
-                                const Epilogue& epilogue, const P& policy) {
-  if constexpr (P::kWinograd) {
-    if (choice.winograd) {
-      LACUNA_ASSIGN_OR_RETURN(plan, WinogradPlan::Make(kernels, choice.winograd, layer, epilogue, policy.cost));
-      return LayerPlan(std::move(plan));
-    }
-  }
-  LACUNA_ASSIGN_OR_RETURN(
-      plan, PanelPlan::Make(kernels, choice.weights, layer, epilogue, policy.input_tile_bytes, policy.cost));
-  return LayerPlan(std::move(plan));
+  // Of a Run by that many threads; any alignment will do.
+  virtual size_t WorkspaceBytes(size_t threads) const = 0;
+  // Fails if the workspace is too small; allocates nothing.
+  virtual Status Run(const LayerRun& run, ExecutorRef executor) const = 0;
+  virtual Explanation Explain() const = 0;
+
+ protected:
+  LayerPlan() = default;
+};
+
+using OwnedLayerPlan = std::unique_ptr<const LayerPlan>;
+
+template <class Plan>
+Result<OwnedLayerPlan> OwnPlan(Plan plan) {
+  OwnedLayerPlan owned(new (std::nothrow) Plan(std::move(plan)));
+  if (owned == nullptr) return Status::OutOfMemory("LayerPlan", sizeof(Plan));
+  return owned;
 }
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_OP_LAYER_PLAN_H_

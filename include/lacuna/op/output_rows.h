@@ -3,6 +3,7 @@
 #ifndef LACUNA_OP_OUTPUT_ROWS_H_
 #define LACUNA_OP_OUTPUT_ROWS_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/epilogue.h"
 #include "lacuna/core/status.h"
@@ -12,7 +13,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Arrays have tile.rows elements a panel; those of rows beyond the end of a group are 0.
 struct OutputRows {
@@ -39,6 +40,6 @@ struct OutputRows {
   }
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_OP_OUTPUT_ROWS_H_

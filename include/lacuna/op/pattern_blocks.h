@@ -3,11 +3,12 @@
 #ifndef LACUNA_OP_PATTERN_BLOCKS_H_
 #define LACUNA_OP_PATTERN_BLOCKS_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/pack/packed_weights.h"
 #include "lacuna/pack/row_blocks.h"
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 inline RowBlocks RowBlocksOf(const KernelTable& kernels, const KernelAxes& kernel) {
   RowBlocks blocks{.lanes = kernels.lanes, .one_row = kernel[1].kernel == 1};
@@ -17,6 +18,6 @@ inline RowBlocks RowBlocksOf(const KernelTable& kernels, const KernelAxes& kerne
   return blocks;
 }
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_OP_PATTERN_BLOCKS_H_

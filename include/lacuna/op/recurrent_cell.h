@@ -3,6 +3,7 @@
 #ifndef LACUNA_OP_RECURRENT_CELL_H_
 #define LACUNA_OP_RECURRENT_CELL_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/executor.h"
 #include "lacuna/core/recurrent.h"
@@ -14,8 +15,10 @@
 #include "lacuna/op/explain.h"
 #include "lacuna/op/gemv.h"
 #include "lacuna/op/recurrent_step.h"
+#include "lacuna/op/weights_ref.h"
 #include "lacuna/op/workspace.h"
 #include "lacuna/policy/policy.h"
+#include "lacuna/policy/select.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -23,7 +26,7 @@
 #include <span>
 #include <utility>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 struct CellArgs {
   std::span<std::byte> workspace{};  // at least WorkspaceBytes(executor.concurrency(), x.columns)
@@ -51,43 +54,22 @@ class RecurrentCell {
   // x is input x batch, with any strides; `state` is that of step t - 1 and becomes that of step t, of which h is the
   // output. x and the state must not overlap. Entries of the batch do not influence each other; results do not depend
   // on the number of threads. Fails if an extent or the workspace does not fit; allocates nothing.
-  template <Executor E = const SerialExecutor>
   Status Run(const MatrixView<const float>& x, const RecurrentState& state, const CellArgs& args,
-             E&& executor = SerialExecutor{}) const {
-    const int64_t batch = x.columns;
-    if (batch < 1 || batch > max_batch()) {
-      return Status::InvalidArgument("x.columns is %lld, must be in [1, %lld]", static_cast<long long>(batch),
-                                     static_cast<long long>(max_batch()));
-    }
-    LACUNA_RETURN_IF_ERROR(step_->Check(state, batch));
-    const size_t threads = std::max<size_t>(1, static_cast<size_t>(executor.concurrency()));
-    if (args.workspace.size() < WorkspaceBytes(threads, batch)) {
-      return Status::InvalidArgument("args.workspace has %zu bytes, must have WorkspaceBytes(%zu, %lld) = %zu",
-                                     args.workspace.size(), threads, static_cast<long long>(batch),
-                                     WorkspaceBytes(threads, batch));
-    }
-    WorkspaceParts parts(args.workspace);
-    auto* const products = parts.Take<float>(static_cast<size_t>(batch * step_->rows()));
-    LACUNA_RETURN_IF_ERROR(input_.Run(x, MatrixView<float>::ColumnMajor(products, step_->rows(), batch),
-                                      {.workspace = parts.rest()}, executor));
-    return step_->Run({.input = products, .state = state}, parts.rest(), executor);
-  }
+             ExecutorRef executor = SerialExecutor{}) const;
 
   Explanation ExplainInput() const { return input_.Explain(); }
   // Of product `i` < step()->products().
   Explanation ExplainRecurrent(size_t i = 0) const { return step_->product(i).Explain(); }
 
-  // See MakeGruCell of lacuna.h; `kernels` as for Convolution::Make.
-  template <Policy P, class Input, class Recurrent>
-  static Result<RecurrentCell> Make(const VectorKernels& kernels, const Input& input, const Recurrent& recurrent,
-                                    const Options& options, const P& policy) {
-    LACUNA_ASSIGN_OR_RETURN(step, RecurrentStep<Options>::Make(kernels, recurrent, options, policy));
-    LACUNA_ASSIGN_OR_RETURN(shared, Shared<RecurrentStep<Options>>::Make(std::move(step)));
-    const int64_t rows = shared->rows();
-    LACUNA_RETURN_IF_ERROR(recurrent::CheckInputRows(input, rows));
-    LACUNA_ASSIGN_OR_RETURN(product, Gemv::Make(kernels, input, {.bias = shared->input_bias()}, policy));
-    return RecurrentCell(std::move(product), std::move(shared));
+  // See MakeGruCell; `kernels` as for Convolution::Make.
+  template <Policy P>
+  static Result<RecurrentCell> Make(const VectorKernels& kernels, const GemvWeights& input,
+                                    const RowSource<float>& recurrent, const Options& options, const P& policy) {
+    return Make(kernels, input, recurrent, options, SelectorRef::Of(policy));
   }
+  static Result<RecurrentCell> Make(const VectorKernels& kernels, const GemvWeights& input,
+                                    const RowSource<float>& recurrent, const Options& options,
+                                    const SelectorRef& selector);
 
  private:
   RecurrentCell(Gemv input, Shared<RecurrentStep<Options>> step) : input_(std::move(input)), step_(std::move(step)) {}
@@ -100,6 +82,10 @@ using RnnCell = RecurrentCell<RnnOptions>;
 using GruCell = RecurrentCell<GruOptions>;
 using LstmCell = RecurrentCell<LstmOptions>;
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
+
+#ifndef LACUNA_COMPILED
+#include "lacuna/op/recurrent_cell.ipp"  // IWYU pragma: keep
+#endif
 
 #endif  // LACUNA_OP_RECURRENT_CELL_H_

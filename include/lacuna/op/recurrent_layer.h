@@ -3,8 +3,8 @@
 #ifndef LACUNA_OP_RECURRENT_LAYER_H_
 #define LACUNA_OP_RECURRENT_LAYER_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
-#include "lacuna/core/checked.h"
 #include "lacuna/core/executor.h"
 #include "lacuna/core/recurrent.h"
 #include "lacuna/core/shape.h"
@@ -14,19 +14,20 @@
 #include "lacuna/kernel/table.h"
 #include "lacuna/op/explain.h"
 #include "lacuna/op/gemm.h"
+#include "lacuna/op/plan_policy.h"
 #include "lacuna/op/recurrent_cell.h"
 #include "lacuna/op/recurrent_step.h"
+#include "lacuna/op/weights_ref.h"
 #include "lacuna/op/workspace.h"
 #include "lacuna/policy/policy.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <utility>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 struct SequenceShape {
   int64_t batch = 1;   // the most sequences that a Run may bring
@@ -65,69 +66,32 @@ class RecurrentLayer {
   // becomes that after the last one. Steps beyond a sequence's length read x in vain, leave its state alone, and are
   // zero in y; a reverse layer begins at the last step within the length. x, y and the state must not overlap. Fails if
   // an extent, a length or the workspace does not fit; allocates nothing.
-  template <Executor E = const SerialExecutor>
   Status Run(const TensorView<const float, 3>& x, const TensorView<float, 3>& y, const RecurrentState& state,
-             const SequenceArgs& args, E&& executor = SerialExecutor{}) const {
-    LACUNA_RETURN_IF_ERROR(Check(x, y, state, args.lengths));
-    const size_t threads = std::max<size_t>(1, static_cast<size_t>(executor.concurrency()));
-    if (args.workspace.size() < WorkspaceBytes(threads)) {
-      return Status::InvalidArgument("args.workspace has %zu bytes, must have WorkspaceBytes(%zu) = %zu",
-                                     args.workspace.size(), threads, WorkspaceBytes(threads));
-    }
-    int64_t used = x.extent[0];
-    if (!args.lengths.empty()) used = *std::max_element(args.lengths.begin(), args.lengths.end());
-    for (int64_t t = used; y.data != nullptr && t < x.extent[0]; ++t) {
-      for (int64_t b = 0; b < x.extent[1]; ++b) {
-        std::fill_n(y.data + t * y.stride[0] + b * y.stride[1], hidden(), 0.0f);
-      }
-    }
-    for (int64_t done = 0; done < used; done += shape_.steps) {
-      const int64_t count = std::min(shape_.steps, used - done);
-      const int64_t first = shape_.direction == Direction::kForward ? done : used - done - count;
-      LACUNA_RETURN_IF_ERROR(RunTurn(x, y, state, args, first, count, executor));
-    }
-    return Status();
-  }
+             const SequenceArgs& args, ExecutorRef executor = SerialExecutor{}) const;
 
   Explanation ExplainInput() const { return input_.Explain(); }
   // Of product `i` < step()->products().
   Explanation ExplainRecurrent(size_t i = 0) const { return step_->product(i).Explain(); }
 
-  // See MakeGru of lacuna.h; `kernels` as for Convolution::Make.
-  template <Policy P, class Input, class Recurrent>
+  // See MakeGru; `kernels` as for Convolution::Make.
+  template <Policy P>
   static Result<RecurrentLayer> Make(const KernelTable& kernels, const VectorKernels& vector_kernels,
-                                     const Input& input, const Recurrent& recurrent, const Options& options,
-                                     const SequenceShape& shape, const P& policy) {
-    LACUNA_ASSIGN_OR_RETURN(step, RecurrentStep<Options>::Make(vector_kernels, recurrent, options, policy));
+                                     const LayerWeights& input, const RowSource<float>& recurrent,
+                                     const Options& options, const SequenceShape& shape, const P& policy) {
+    LACUNA_ASSIGN_OR_RETURN(step,
+                            RecurrentStep<Options>::Make(vector_kernels, recurrent, options, SelectorRef::Of(policy)));
     LACUNA_ASSIGN_OR_RETURN(shared, Shared<RecurrentStep<Options>>::Make(std::move(step)));
     return Make(kernels, input, shared, shape, policy);
   }
-  template <Policy P, class Input>
-  static Result<RecurrentLayer> Make(const KernelTable& kernels, const Input& input,
+  template <Policy P>
+  static Result<RecurrentLayer> Make(const KernelTable& kernels, const LayerWeights& input,
                                      const Shared<RecurrentStep<Options>>& step, const SequenceShape& shape,
                                      const P& policy) {
-    if (!step) return Status::InvalidArgument("step is an empty Shared, must hold a cell's");
-    const auto at_least_one = [](const char* name, int64_t value) {
-      if (value >= 1) return Status();
-      return Status::InvalidArgument("shape.%s is %lld, must be at least 1", name, static_cast<long long>(value));
-    };
-    LACUNA_RETURN_IF_ERROR(at_least_one("batch", shape.batch));
-    LACUNA_RETURN_IF_ERROR(at_least_one("steps", shape.steps));
-    const Checked products = Checked(shape.batch) * shape.steps * step->rows();
-    if (!products.ok() || products.value() > kMaxElements) {
-      return Status::InvalidArgument("shape: batch %lld, steps %lld and %lld rows exceed the limit of %lld",
-                                     static_cast<long long>(shape.batch), static_cast<long long>(shape.steps),
-                                     static_cast<long long>(step->rows()), static_cast<long long>(kMaxElements));
-    }
-    if (shape.direction != Direction::kForward && shape.direction != Direction::kReverse) {
-      return Status::InvalidArgument("shape.direction is %d, must be a Direction", static_cast<int>(shape.direction));
-    }
-    LACUNA_RETURN_IF_ERROR(recurrent::CheckInputRows(input, step->rows()));
-    LACUNA_ASSIGN_OR_RETURN(product,
-                            Gemm::Make(kernels, input, {.n = shape.batch * shape.steps, .sums = SumOrder::kUniform},
-                                       {.bias = step->input_bias()}, policy));
-    return RecurrentLayer(std::move(product), step, shape);
+    return Make(kernels, input, step, shape, PlanPolicy::Of(policy));
   }
+  static Result<RecurrentLayer> Make(const KernelTable& kernels, const LayerWeights& input,
+                                     const Shared<RecurrentStep<Options>>& step, const SequenceShape& shape,
+                                     const PlanPolicy& policy);
 
  private:
   RecurrentLayer(Gemm input, Shared<RecurrentStep<Options>> step, const SequenceShape& shape)
@@ -155,46 +119,13 @@ class RecurrentLayer {
   }
 
   // Steps [first, first + count), at most shape_.steps.
-  template <class E>
   Status RunTurn(const TensorView<const float, 3>& x, const TensorView<float, 3>& y, const RecurrentState& state,
-                 const SequenceArgs& args, int64_t first, int64_t count, E&& executor) const {
-    const int64_t batch = x.extent[1], step_floats = batch * step_->rows();
-    WorkspaceParts parts(args.workspace);
-    auto* const products = parts.Take<float>(static_cast<size_t>(count * step_floats));
-    LACUNA_RETURN_IF_ERROR(Project(x, first, count, products, parts.rest(), executor));
-    for (int64_t s = 0; s < count; ++s) {
-      const int64_t t = first + (shape_.direction == Direction::kForward ? s : count - 1 - s);
-      LACUNA_RETURN_IF_ERROR(step_->Run({.input = products + (t - first) * step_floats,
-                                         .state = state,
-                                         .y = y.data == nullptr ? nullptr : y.data + t * y.stride[0],
-                                         .y_stride = y.stride[1],
-                                         .lengths = args.lengths.empty() ? nullptr : args.lengths.data(),
-                                         .t = t},
-                                        parts.rest(), executor));
-    }
-    return Status();
-  }
+                 const SequenceArgs& args, int64_t first, int64_t count, ExecutorRef executor) const;
 
   // products[count][batch][rows] = W x + Wb of those steps: one GEMM if the steps and entries of x follow each other
   // like columns of one matrix, else one for each entry.
-  template <class E>
   Status Project(const TensorView<const float, 3>& x, int64_t first, int64_t count, float* products,
-                 std::span<std::byte> workspace, E&& executor) const {
-    const int64_t batch = x.extent[1], rows = step_->rows();
-    const float* from = x.data + first * x.stride[0];
-    if (batch == 1 || count == 1 || x.stride[0] == batch * x.stride[1]) {
-      const int64_t stride = batch == 1 ? x.stride[0] : x.stride[1];
-      return input_.Run({from, input(), count * batch, 1, stride},
-                        MatrixView<float>::ColumnMajor(products, rows, count * batch), {.workspace = workspace},
-                        executor);
-    }
-    for (int64_t b = 0; b < batch; ++b) {
-      LACUNA_RETURN_IF_ERROR(input_.Run({from + b * x.stride[1], input(), count, 1, x.stride[0]},
-                                        MatrixView<float>::ColumnMajor(products + b * rows, rows, count, batch * rows),
-                                        {.workspace = workspace}, executor));
-    }
-    return Status();
-  }
+                 std::span<std::byte> workspace, ExecutorRef executor) const;
 
   Gemm input_;
   Shared<RecurrentStep<Options>> step_;
@@ -204,38 +135,6 @@ class RecurrentLayer {
 using Rnn = RecurrentLayer<RnnOptions>;
 using Gru = RecurrentLayer<GruOptions>;
 using Lstm = RecurrentLayer<LstmOptions>;
-
-template <RecurrentOptions Options>
-Status RecurrentLayer<Options>::Check(const TensorView<const float, 3>& x, const TensorView<float, 3>& y,
-                                      const RecurrentState& state, std::span<const int32_t> lengths) const {
-  const int64_t steps = x.extent[0], batch = x.extent[1];
-  if (steps < 1 || steps > kMaxElements) {
-    return Status::InvalidArgument("x.extent[0] is %lld, must be in [1, %lld]", static_cast<long long>(steps),
-                                   static_cast<long long>(kMaxElements));
-  }
-  if (batch < 1 || batch > shape_.batch) {
-    return Status::InvalidArgument("x.extent[1] is %lld, must be in [1, shape.batch = %lld]",
-                                   static_cast<long long>(batch), static_cast<long long>(shape_.batch));
-  }
-  LACUNA_RETURN_IF_ERROR(CheckView("x", x, {steps, batch, input()}));
-  LACUNA_RETURN_IF_ERROR(CheckStrides("x", x));
-  if (y.data != nullptr) {
-    LACUNA_RETURN_IF_ERROR(CheckView("y", y, {steps, batch, hidden()}));
-    LACUNA_RETURN_IF_ERROR(CheckStrides("y", y));
-  }
-  LACUNA_RETURN_IF_ERROR(step_->Check(state, batch));
-  if (!lengths.empty() && static_cast<int64_t>(lengths.size()) != batch) {
-    return Status::InvalidArgument("args.lengths has %zu values, must have %lld or none", lengths.size(),
-                                   static_cast<long long>(batch));
-  }
-  for (size_t b = 0; b < lengths.size(); ++b) {
-    if (lengths[b] < 0 || lengths[b] > steps) {
-      return Status::InvalidArgument("args.lengths[%zu] is %d, must be in [0, %lld]", b, int{lengths[b]},
-                                     static_cast<long long>(steps));
-    }
-  }
-  return Status();
-}
 
 // Of both directions; axes (direction, batch, hidden), the last stride 1: ONNX's initial and final states.
 struct BidirectionalState {
@@ -257,28 +156,8 @@ class BidirectionalLayer {
   }
 
   // As RecurrentLayer::Run; y is (time, direction, batch, hidden): ONNX's layout 0 is planar.
-  template <Executor E = const SerialExecutor>
   Status Run(const TensorView<const float, 3>& x, const TensorView<float, 4>& y, const BidirectionalState& state,
-             const SequenceArgs& args, E&& executor = SerialExecutor{}) const {
-    if (y.data != nullptr && y.extent[1] != 2) {
-      return Status::InvalidArgument("y.extent[1] is %lld, must be 2", static_cast<long long>(y.extent[1]));
-    }
-    LACUNA_RETURN_IF_ERROR(CheckDirections("state.h", state.h));
-    if (Options::kHasCellState) LACUNA_RETURN_IF_ERROR(CheckDirections("state.c", state.c));
-    const size_t threads = std::max<size_t>(1, static_cast<size_t>(executor.concurrency()));
-    if (args.workspace.size() < WorkspaceBytes(threads)) {
-      return Status::InvalidArgument("args.workspace has %zu bytes, must have WorkspaceBytes(%zu) = %zu",
-                                     args.workspace.size(), threads, WorkspaceBytes(threads));
-    }
-    // Both before either writes.
-    for (int64_t d = 0; d < 2; ++d) {
-      LACUNA_RETURN_IF_ERROR(layer(d).Check(x, OutputOf(y, d), StateOf(state, d), args.lengths));
-    }
-    for (int64_t d = 0; d < 2; ++d) {
-      LACUNA_RETURN_IF_ERROR(layer(d).Run(x, OutputOf(y, d), StateOf(state, d), args, executor));
-    }
-    return Status();
-  }
+             const SequenceArgs& args, ExecutorRef executor = SerialExecutor{}) const;
 
   // See MakeBidirectional of lacuna.h.
   static Result<BidirectionalLayer> Make(Layer forward, Layer reverse) {
@@ -320,6 +199,10 @@ class BidirectionalLayer {
   Layer layers_[2];
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
+
+#ifndef LACUNA_COMPILED
+#include "lacuna/op/recurrent_layer.ipp"  // IWYU pragma: keep
+#endif
 
 #endif  // LACUNA_OP_RECURRENT_LAYER_H_

@@ -3,26 +3,21 @@
 #ifndef LACUNA_OP_TILE_JOB_H_
 #define LACUNA_OP_TILE_JOB_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
+#include "lacuna/core/executor.h"
+#include "lacuna/core/function_ref.h"
 #include "lacuna/core/status.h"
+#include "lacuna/core/view.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
 
-namespace lacuna {
-
-// Activations of a layer as plans walk them. Strides count elements.
-template <class T>
-struct ActivationView {
-  T* data = nullptr;
-  int64_t batch_stride = 0, channel_stride = 0;
-  std::array<int64_t, 3> axis_stride{};
-};
+namespace lacuna::inline LACUNA_ABI {
 
 // An item is a tile, or, for the last tiles when they do not divide among the threads, a part of its panels: every
 // thread then prepares the tile for itself. Work is cut by output, so results do not depend on the number of threads.
@@ -62,22 +57,15 @@ class TileJob {
 // Bytes of workspace for that many slices; any alignment will do.
 inline size_t WorkspaceFor(size_t threads, size_t slice_bytes) { return threads * slice_bytes + kAlignment; }
 
-// f(slice) in up to `threads` slots, each with an aligned slice of `workspace` of its own, while there are items.
-template <class E, class F>
-Status RunInSlices(E&& executor, int64_t items, std::span<std::byte> workspace, size_t slice_bytes, const F& f) {
-  const size_t threads = std::max<size_t>(1, static_cast<size_t>(executor.concurrency()));
-  const size_t slots = std::min(threads, static_cast<size_t>(items));
-  if (workspace.size() < WorkspaceFor(slots, slice_bytes)) {
-    return Status::InvalidArgument("args.workspace has %zu bytes, must have WorkspaceBytes(%zu) = %zu",
-                                   workspace.size(), slots, WorkspaceFor(slots, slice_bytes));
-  }
-  auto* aligned = workspace.data() + (RoundUp(reinterpret_cast<uintptr_t>(workspace.data()), kAlignment) -
-                                      reinterpret_cast<uintptr_t>(workspace.data()));
-  const auto run_slot = [&](size_t slot) { f(aligned + slot * slice_bytes); };
-  executor.parallel_for(slots, run_slot);
-  return Status();
-}
+// f(slice) in up to executor.concurrency() slots, each with an aligned slice of `workspace` of its own, while there are
+// items.
+LACUNA_FUNC Status RunInSlices(ExecutorRef executor, int64_t items, std::span<std::byte> workspace, size_t slice_bytes,
+                               FunctionRef<void(std::byte*)> f);
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
+
+#ifndef LACUNA_COMPILED
+#include "lacuna/op/tile_job.ipp"  // IWYU pragma: keep
+#endif
 
 #endif  // LACUNA_OP_TILE_JOB_H_

@@ -3,13 +3,14 @@
 #ifndef LACUNA_OP_WORKSPACE_H_
 #define LACUNA_OP_WORKSPACE_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Parts begin at multiples of kAlignment. A workspace of kAlignment bytes and Bytes<T>(count) for each part is enough,
 // whatever its own alignment.
@@ -36,6 +37,6 @@ class WorkspaceParts {
   std::span<std::byte> rest_;
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_OP_WORKSPACE_H_

@@ -3,6 +3,7 @@
 #ifndef LACUNA_PACK_INPUT_PREFETCHER_H_
 #define LACUNA_PACK_INPUT_PREFETCHER_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/prefetch.h"
 #include "lacuna/pack/input_tile.h"
@@ -12,7 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Activations as tiles see them: batch and group are already resolved. Strides count elements.
 struct InputPlanes {
@@ -74,6 +75,6 @@ class InputPrefetcher {
   int64_t channel_ = 0, slice_ = 0, row_ = 0, at_ = 0;
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_PACK_INPUT_PREFETCHER_H_

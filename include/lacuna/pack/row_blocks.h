@@ -3,6 +3,7 @@
 #ifndef LACUNA_PACK_ROW_BLOCKS_H_
 #define LACUNA_PACK_ROW_BLOCKS_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/pack/input_tile.h"
 #include "lacuna/policy/defaults.h"
 
@@ -12,7 +13,7 @@
 #include <cstdint>
 #include <span>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // The block of a pattern kernel.
 struct RowBlock {
@@ -173,6 +174,6 @@ struct RowBlocks {
   }
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_PACK_ROW_BLOCKS_H_

@@ -3,12 +3,13 @@
 #ifndef LACUNA_POLICY_COST_H_
 #define LACUNA_POLICY_COST_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/policy/defaults.h"
 #include "lacuna/policy/machine.h"
 
 #include <algorithm>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // The cost model counts in multiply-adds of a vector. Terms that read a cache or memory are multiplied by how many
 // multiply-adds this machine could do meanwhile, over how many the one that defaults.h was measured on could.
@@ -32,6 +33,6 @@ struct CostFactors {
   }
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_POLICY_COST_H_

@@ -3,12 +3,13 @@
 #ifndef LACUNA_POLICY_DEFAULTS_H_
 #define LACUNA_POLICY_DEFAULTS_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/policy/tile.h"
 
 #include <cstddef>
 #include <cstdint>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Register tiles by the number of vector registers.
 template <int kRegisters>
@@ -167,6 +168,6 @@ inline constexpr double kSpanCost = 6.0;          // starting a run of outputs a
 inline constexpr double kFewPositionCost = 0.2;   // a position of the kernel that takes them one by one
 inline constexpr double kStreamWeightCost = 0.8;  // reading one packed weight again for another input tile
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_POLICY_DEFAULTS_H_

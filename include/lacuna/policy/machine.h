@@ -3,6 +3,7 @@
 #ifndef LACUNA_POLICY_MACHINE_H_
 #define LACUNA_POLICY_MACHINE_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 
@@ -19,7 +20,7 @@
 #include <cpuid.h>
 #endif
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // A clock that never goes back (where the system has one), in seconds since some moment. Without <chrono>, which takes
 // every translation unit half a second to compile.
@@ -246,6 +247,6 @@ inline Result<MachineFacts> MeasureMachine(const MachineProbe& probe, const Cach
   return facts;
 }
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_POLICY_MACHINE_H_

@@ -3,6 +3,7 @@
 #ifndef LACUNA_POLICY_POLICY_H_
 #define LACUNA_POLICY_POLICY_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/policy/cost.h"
 #include "lacuna/policy/defaults.h"
 #include "lacuna/policy/product.h"
@@ -14,7 +15,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // What a policy decides, one member an axis. Derive from DefaultPolicy and override one:
 //
@@ -77,6 +78,6 @@ concept Policy = requires(const P& policy) {
 };
 static_assert(Policy<DefaultPolicy> && Policy<WinogradPolicy>);
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_POLICY_POLICY_H_

@@ -3,6 +3,7 @@
 #ifndef LACUNA_POLICY_PRODUCT_H_
 #define LACUNA_POLICY_PRODUCT_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/policy/winograd.h"
 
 #include <array>
@@ -10,7 +11,7 @@
 #include <cstdint>
 #include <iterator>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Y[rows][columns] = W[rows][depth] X[depth][columns]. All are row-major; strides count elements from row to row.
 struct ProductShape {
@@ -74,6 +75,6 @@ class DenseProduct {
   std::array<Name, std::size(kWinogradTiles)> winograd_name_{};
 };
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_POLICY_PRODUCT_H_

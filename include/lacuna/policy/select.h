@@ -3,6 +3,8 @@
 #ifndef LACUNA_POLICY_SELECT_H_
 #define LACUNA_POLICY_SELECT_H_
 
+#include "lacuna/core/abi.h"
+#include "lacuna/core/function_ref.h"
 #include "lacuna/core/status.h"
 #include "lacuna/policy/choices.h"
 #include "lacuna/policy/defaults.h"
@@ -20,30 +22,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace lacuna {
-
-// A callable of the caller, by reference (C++26's std::function_ref): the object must outlive it. May be null.
-template <class Signature>
-class FunctionRef;
-template <class R, class... Args>
-class FunctionRef<R(Args...)> {
- public:
-  constexpr FunctionRef() = default;
-  // Implicit on purpose. Temporaries are refused: they would not live long enough.
-  template <class F>
-  requires(!std::same_as<std::remove_const_t<F>, FunctionRef> && std::is_object_v<F> &&
-           std::is_invocable_r_v<R, F&, Args...>) constexpr FunctionRef(F& f)
-      : object_(const_cast<void*>(static_cast<const void*>(&f))),
-        call_([](void* object, Args... args) -> R { return (*static_cast<F*>(object))(std::forward<Args>(args)...); }) {
-  }
-
-  constexpr explicit operator bool() const { return call_ != nullptr; }
-  R operator()(Args... args) const { return call_(object_, std::forward<Args>(args)...); }
-
- private:
-  void* object_ = nullptr;
-  R (*call_)(void*, Args...) = nullptr;
-};
+namespace lacuna::inline LACUNA_ABI {
 
 // A way to compute a layer.
 struct Candidate {
@@ -144,7 +123,7 @@ struct MeasureProgress {
 // Never fails: where fewer than two candidates can be measured, or none of those tried succeeds, the choice is that of
 // the cost model, and the reason says so. A layer in `choices` is not measured again, if its candidate is still one;
 // what was measured is added to them.
-struct SelectByMeasurement {
+struct LACUNA_API SelectByMeasurement {
   double budget_seconds = kMeasureSeconds;  // for a layer
   double most_predicted = kMostPredicted;
   int turns = kMeasureTurns;
@@ -172,118 +151,6 @@ struct SelectByMeasurement {
   Failure Measure(const LayerKey& layer, std::span<const Candidate> candidates, const Tried& tried,
                   std::span<double> seconds) const;
 };
-
-inline Choice SelectByMeasurement::Choose(const LayerKey& layer, std::span<const Candidate> candidates) const {
-  Choice choice;
-  if (candidates.size() == 1) {
-    choice.Because("the only candidate");
-    return choice;
-  }
-  if (TakeSaved(layer, candidates, choice)) return choice;
-  choice.index = SelectByCostModel::Choose(candidates);
-  const Tried tried = ToTry(candidates);
-  if (tried.count < 2) {
-    choice.Because("%s; fewer than two candidates can be measured", SelectByCostModel::kReason);
-    return choice;
-  }
-  const Failure failure = Measure(layer, candidates, tried, choice.measured_seconds);
-  size_t measured = 0;
-  double least = std::numeric_limits<double>::infinity();
-  for (const size_t i : tried.all()) {
-    if (choice.measured_seconds[i] == 0.0) continue;
-    ++measured;
-    least = std::min(least, choice.measured_seconds[i]);
-  }
-  if (measured == 0) {
-    choice.Because("%s; measuring %.40s failed: %s", SelectByCostModel::kReason, failure.candidate,
-                   failure.status.message());
-    return choice;
-  }
-  choice.index = *std::ranges::find_if(tried.all(), [&](size_t i) {
-    return choice.measured_seconds[i] != 0.0 && choice.measured_seconds[i] <= kTie * least;
-  });
-  const double seconds = choice.measured_seconds[choice.index];
-  Status saved;
-  if (choices != nullptr) saved = choices->Insert(layer, candidates[choice.index].name, seconds);
-  const char* how = seconds == least ? "fastest" : "as fast as the fastest, and better predicted,";
-  if (failure.candidate != nullptr) {
-    choice.Because("%s of %zu measured; measuring %.40s failed: %s", how, measured, failure.candidate,
-                   failure.status.message());
-  } else if (!saved.ok()) {
-    choice.Because("%s of %zu measured; not saved: %s", how, measured, saved.message());
-  } else {
-    choice.Because("%s of %zu measured", how, measured);
-  }
-  return choice;
-}
-
-inline bool SelectByMeasurement::TakeSaved(const LayerKey& layer, std::span<const Candidate> candidates,
-                                           Choice& choice) const {
-  const SavedChoice* saved = choices != nullptr ? choices->Find(layer) : nullptr;
-  if (saved == nullptr) return false;
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    if (std::string_view(candidates[i].name) != saved->candidate.data()) continue;
-    choice.index = i;
-    if (i < kMostMeasured) choice.measured_seconds[i] = saved->seconds();
-    choice.Because("fastest when it was measured before");
-    return true;
-  }
-  return false;
-}
-
-inline SelectByMeasurement::Tried SelectByMeasurement::ToTry(std::span<const Candidate> candidates) const {
-  Tried tried;
-  for (size_t i = 0; i < std::min(candidates.size(), kMostMeasured); ++i) {
-    if (candidates[i].measure) tried.index[tried.count++] = i;
-  }
-  std::stable_sort(tried.index.begin(), tried.index.begin() + tried.count, [&](size_t a, size_t b) {
-    return SelectByCostModel::IsLess(candidates[a].predicted, candidates[b].predicted);
-  });
-  const auto is_worse = [&](size_t i) {
-    return !(candidates[i].predicted <= most_predicted * candidates[tried.index[0]].predicted);
-  };
-  while (tried.count > 2 && is_worse(tried.index[tried.count - 1])) --tried.count;
-  return tried;
-}
-
-// Fills in `seconds` of the candidates tried, 0 for those that failed.
-inline SelectByMeasurement::Failure SelectByMeasurement::Measure(const LayerKey& layer,
-                                                                 std::span<const Candidate> candidates,
-                                                                 const Tried& tried, std::span<double> seconds) const {
-  const double begin = now();
-  const auto left = [&] { return budget_seconds - (now() - begin); };
-  const auto report = [&](const char* name, size_t done, size_t total) {
-    if (progress) progress(MeasureProgress{layer, name, done, total});
-  };
-  Failure failure;
-  Tried running = tried;
-  const auto turn_count = static_cast<size_t>(std::max(turns, 1));
-  for (size_t turn = 0; turn < turn_count; ++turn) {
-    double turn_seconds = 0.0;
-    for (const size_t i : running.all()) turn_seconds += seconds[i];
-    if (turn > 0 && (running.count < 2 || !(turn_seconds <= left()))) break;
-    size_t calls = (turn_count - turn) * running.count;  // that the time left must do for
-    for (const size_t i : running.all()) {
-      const Candidate& candidate = candidates[i];
-      report(candidate.name, turn_count * tried.count - calls, turn_count * tried.count);
-      Result<double> run = candidate.measure(std::max(0.0, left() / static_cast<double>(calls--)));
-      if (run.ok() && !(*run > 0 && *run <= std::numeric_limits<double>::max())) {
-        run = Status::InvalidArgument("a run took %g s, must take more than 0", *run);
-      }
-      if (!run.ok() && failure.candidate == nullptr) failure = {candidate.name, run.status()};
-      seconds[i] = !run.ok() ? 0.0 : turn == 0 ? *run : std::min(seconds[i], *run);
-    }
-    double least = std::numeric_limits<double>::infinity();
-    for (const size_t i : running.all()) {
-      if (seconds[i] != 0.0) least = std::min(least, seconds[i]);
-    }
-    const auto drops_out = [&](size_t i) { return seconds[i] == 0.0 || seconds[i] > kFarSlower * least; };
-    const auto end = std::remove_if(running.index.begin(), running.index.begin() + running.count, drops_out);
-    running.count = static_cast<size_t>(end - running.index.begin());
-  }
-  report("", turn_count * tried.count, turn_count * tried.count);
-  return failure;
-}
 
 template <class P>
 concept HasSelector = requires(const P& policy) {
@@ -321,6 +188,34 @@ Result<Choice> ChooseCandidate(const P& policy, const LayerKey& layer, std::span
   return choice;
 }
 
-}  // namespace lacuna
+// The selector of a policy of any type; the policy must outlive it.
+class SelectorRef {
+ public:
+  SelectorRef() = default;
+  template <class P>
+  static SelectorRef Of(const P& policy) {
+    SelectorRef selector;
+    selector.policy_ = &policy;
+    selector.choose_ = [](const void* p, const LayerKey& layer, std::span<const Candidate> candidates) {
+      return ChooseCandidate(*static_cast<const P*>(p), layer, candidates);
+    };
+    return selector;
+  }
+
+  // See ChooseCandidate.
+  Result<Choice> Choose(const LayerKey& layer, std::span<const Candidate> candidates) const {
+    return choose_(policy_, layer, candidates);
+  }
+
+ private:
+  const void* policy_ = nullptr;
+  Result<Choice> (*choose_)(const void* policy, const LayerKey& layer, std::span<const Candidate> candidates) = nullptr;
+};
+
+}  // namespace lacuna::inline LACUNA_ABI
+
+#ifndef LACUNA_COMPILED
+#include "lacuna/policy/select.ipp"  // IWYU pragma: keep
+#endif
 
 #endif  // LACUNA_POLICY_SELECT_H_

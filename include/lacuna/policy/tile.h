@@ -3,13 +3,15 @@
 #ifndef LACUNA_POLICY_TILE_H_
 #define LACUNA_POLICY_TILE_H_
 
+#include "lacuna/core/abi.h"
+
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // Bit r of a row mask is set if row r of a panel takes part.
 using RowMask = uint16_t;
@@ -146,6 +148,6 @@ inline constexpr auto kKeptTileName = [] {
   return name;
 }();
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_POLICY_TILE_H_

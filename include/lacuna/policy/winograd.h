@@ -3,12 +3,14 @@
 #ifndef LACUNA_POLICY_WINOGRAD_H_
 #define LACUNA_POLICY_WINOGRAD_H_
 
+#include "lacuna/core/abi.h"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
 
 // F(m, 3) on every axis (depth, height, width): m outputs from m + 2 products per axis instead of 3 m. Lavin and Gray,
 // "Fast Algorithms for Convolutional Neural Networks", 2016. An axis with m = 1 is not transformed.
@@ -85,6 +87,6 @@ inline std::span<const double> WinogradKernelMatrix(int outputs) {
   }
 }
 
-}  // namespace lacuna
+}  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_POLICY_WINOGRAD_H_

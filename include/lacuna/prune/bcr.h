@@ -3,6 +3,7 @@
 #ifndef LACUNA_PRUNE_BCR_H_
 #define LACUNA_PRUNE_BCR_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/bcr.h"
@@ -16,7 +17,7 @@
 #include <numeric>
 #include <span>
 
-namespace lacuna::prune {
+namespace lacuna::inline LACUNA_ABI::prune {
 
 // Who competes for the kept rows and columns.
 enum class Budget : uint8_t {
@@ -106,6 +107,6 @@ Result<BcrWeights<T>> ProjectBcr(const DenseWeights<T>& weights, const BcrSpec& 
   });
 }
 
-}  // namespace lacuna::prune
+}  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_BCR_H_

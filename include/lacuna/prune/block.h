@@ -3,6 +3,7 @@
 #ifndef LACUNA_PRUNE_BLOCK_H_
 #define LACUNA_PRUNE_BLOCK_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/checked.h"
 #include "lacuna/core/status.h"
@@ -15,7 +16,7 @@
 #include <limits>
 #include <span>
 
-namespace lacuna::prune {
+namespace lacuna::inline LACUNA_ABI::prune {
 
 // Keeps the ceil(keep * blocks) blocks of largest root mean square in the layer, keep in (0, 1]. Weights must be
 // finite.
@@ -77,6 +78,6 @@ Result<BlockWeights<T>> ProjectConnectivity(const DenseWeights<T>& weights, int6
   return ProjectBlockKernel(weights, {.rows = 1, .columns = 1}, taps, keep);
 }
 
-}  // namespace lacuna::prune
+}  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_BLOCK_H_

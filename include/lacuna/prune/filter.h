@@ -3,6 +3,7 @@
 #ifndef LACUNA_PRUNE_FILTER_H_
 #define LACUNA_PRUNE_FILTER_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/dense.h"
@@ -15,7 +16,7 @@
 #include <span>
 #include <utility>
 
-namespace lacuna::prune {
+namespace lacuna::inline LACUNA_ABI::prune {
 
 // A layer that lost channels, and the channels that are left: old numbers, ascending. Channel kept[i] is now channel i.
 template <class T>
@@ -180,6 +181,6 @@ Result<SmallerLayer<T>> PruneChannels(const DenseWeights<T>& weights, int64_t ta
   return SmallerLayer<T>{std::move(smaller.weights), std::move(kept)};
 }
 
-}  // namespace lacuna::prune
+}  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_FILTER_H_

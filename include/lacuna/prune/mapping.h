@@ -5,6 +5,7 @@
 #ifndef LACUNA_PRUNE_MAPPING_H_
 #define LACUNA_PRUNE_MAPPING_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/checked.h"
 #include "lacuna/core/shape.h"
@@ -26,7 +27,7 @@
 #include <tuple>
 #include <utility>
 
-namespace lacuna::prune {
+namespace lacuna::inline LACUNA_ABI::prune {
 
 // Limits of a network. They bound memory and, with SearchSpec::max_states, the time of a search.
 inline constexpr size_t kMaxMappedLayers = 4096;
@@ -373,6 +374,6 @@ inline Result<Mapping> MappingOf(std::span<const LayerCandidates> layers, std::s
   return result;
 }
 
-}  // namespace lacuna::prune
+}  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_MAPPING_H_

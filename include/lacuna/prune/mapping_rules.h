@@ -3,6 +3,7 @@
 #ifndef LACUNA_PRUNE_MAPPING_RULES_H_
 #define LACUNA_PRUNE_MAPPING_RULES_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/shape.h"
 #include "lacuna/core/status.h"
@@ -18,7 +19,7 @@
 #include <tuple>
 #include <utility>
 
-namespace lacuna::prune {
+namespace lacuna::inline LACUNA_ABI::prune {
 
 // Block size from a latency table: of the candidates of that regularity and rate, the one with the smallest block whose
 // latency is at most (1 + threshold) times the least at that rate, coarse pruning (filter) included; where none is, the
@@ -206,6 +207,6 @@ inline Result<Mapping> MapByRules(std::span<const LayerCandidates> layers, const
   return MappingOf(layers, std::as_const(met));
 }
 
-}  // namespace lacuna::prune
+}  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_MAPPING_RULES_H_

@@ -4,6 +4,7 @@
 #ifndef LACUNA_PRUNE_MAPPING_SEARCH_H_
 #define LACUNA_PRUNE_MAPPING_SEARCH_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 #include "lacuna/prune/mapping.h"
@@ -19,7 +20,7 @@
 #include <tuple>
 #include <utility>
 
-namespace lacuna::prune {
+namespace lacuna::inline LACUNA_ABI::prune {
 
 struct SearchSpec {
   // Partial mappings kept after each layer. Where the search needs more it drops the least promising, and the gap says
@@ -437,6 +438,6 @@ inline Result<Mapping> MapBySearch(std::span<const LayerCandidates> layers, cons
   return std::move(result);
 }
 
-}  // namespace lacuna::prune
+}  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_MAPPING_SEARCH_H_

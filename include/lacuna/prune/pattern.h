@@ -3,6 +3,7 @@
 #ifndef LACUNA_PRUNE_PATTERN_H_
 #define LACUNA_PRUNE_PATTERN_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/block_grid.h"
@@ -19,7 +20,7 @@
 #include <span>
 #include <utility>
 
-namespace lacuna::prune {
+namespace lacuna::inline LACUNA_ABI::prune {
 
 // PatternSpec::required_cell: the centre of the kernel if taps is odd, else none.
 inline constexpr int64_t kCentreCell = -1;
@@ -302,6 +303,6 @@ Result<PatternWeights<T>> ProjectPattern(const DenseWeights<T>& weights, const P
   return ProjectPattern(weights, spec, library);
 }
 
-}  // namespace lacuna::prune
+}  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_PATTERN_H_

@@ -3,6 +3,7 @@
 #ifndef LACUNA_PRUNE_PROJECT_H_
 #define LACUNA_PRUNE_PROJECT_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/any.h"
 #include "lacuna/format/dense.h"
@@ -18,7 +19,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace lacuna::prune {
+namespace lacuna::inline LACUNA_ABI::prune {
 
 // Rounds of PatternSpec. With 15 to 49 cells, 64 and 192 channels and groups of 1 and 4 nothing changed after 5, be the
 // weights Gaussian or planted patterns under noise.
@@ -138,6 +139,6 @@ Result<AnyWeights<T>> Cover(const DenseWeights<T>& pruned, const Scheme& scheme,
   return Status::InvalidArgument("scheme has the unknown kind %d", static_cast<int>(scheme.kind));
 }
 
-}  // namespace lacuna::prune
+}  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_PROJECT_H_

@@ -3,6 +3,7 @@
 #ifndef LACUNA_PRUNE_PUNCHED_H_
 #define LACUNA_PRUNE_PUNCHED_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/bcr.h"
@@ -15,7 +16,7 @@
 #include <cstdint>
 #include <span>
 
-namespace lacuna::prune {
+namespace lacuna::inline LACUNA_ABI::prune {
 
 struct PunchedSpec {
   int64_t filters = 8;  // of a block
@@ -95,6 +96,6 @@ Result<BcrWeights<T>> ProjectPunched(const DenseWeights<T>& weights, const Punch
   });
 }
 
-}  // namespace lacuna::prune
+}  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_PUNCHED_H_

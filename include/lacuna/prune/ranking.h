@@ -3,6 +3,7 @@
 #ifndef LACUNA_PRUNE_RANKING_H_
 #define LACUNA_PRUNE_RANKING_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/dense.h"
 
@@ -12,7 +13,7 @@
 #include <cstdint>
 #include <span>
 
-namespace lacuna::prune {
+namespace lacuna::inline LACUNA_ABI::prune {
 
 // Something that competes for survival: a weight, a row of a block, a block, a kernel.
 struct Unit {
@@ -69,6 +70,6 @@ Status CheckFinite(const DenseWeights<T>& weights) {
   return Status();
 }
 
-}  // namespace lacuna::prune
+}  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_RANKING_H_

@@ -3,6 +3,7 @@
 #ifndef LACUNA_PRUNE_SCHEME_H_
 #define LACUNA_PRUNE_SCHEME_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/block_grid.h"
 #include "lacuna/prune/bcr.h"
@@ -14,7 +15,7 @@
 #include <string>
 #include <string_view>
 
-namespace lacuna::prune {
+namespace lacuna::inline LACUNA_ABI::prune {
 
 enum class SchemeKind : uint8_t {
   kDense,
@@ -148,6 +149,6 @@ inline Result<BcrSpec> BcrSpecOf(const Scheme& scheme, int64_t taps) {
   return Status::InvalidArgument("scheme \"%s\" has no BCR blocks", scheme.Name().c_str());
 }
 
-}  // namespace lacuna::prune
+}  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_SCHEME_H_

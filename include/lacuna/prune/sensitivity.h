@@ -3,6 +3,7 @@
 #ifndef LACUNA_PRUNE_SENSITIVITY_H_
 #define LACUNA_PRUNE_SENSITIVITY_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/any.h"
@@ -18,7 +19,7 @@
 #include <string_view>
 #include <utility>
 
-namespace lacuna::prune {
+namespace lacuna::inline LACUNA_ABI::prune {
 
 // ||dense - pruned||^2 / ||dense||^2: the fraction of the squared weight norm that pruning removed, 0 for weights of
 // zeros. All weights must be finite; errors: other extents.
@@ -189,6 +190,6 @@ inline Result<OwnedCandidates> WithMeasuredDrops(std::span<const LayerCandidates
   return std::move(table).Take();
 }
 
-}  // namespace lacuna::prune
+}  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_SENSITIVITY_H_

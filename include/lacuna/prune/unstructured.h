@@ -3,6 +3,7 @@
 #ifndef LACUNA_PRUNE_UNSTRUCTURED_H_
 #define LACUNA_PRUNE_UNSTRUCTURED_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/csr.h"
@@ -13,7 +14,7 @@
 #include <cstdint>
 #include <span>
 
-namespace lacuna::prune {
+namespace lacuna::inline LACUNA_ABI::prune {
 
 // Keeps the ceil(keep * rows * columns) weights of largest magnitude in the layer, keep in (0, 1]. Weights must be
 // finite.
@@ -34,6 +35,6 @@ Result<CsrWeights<T>> ProjectUnstructured(const DenseWeights<T>& weights, double
   });
 }
 
-}  // namespace lacuna::prune
+}  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_UNSTRUCTURED_H_

@@ -3,12 +3,13 @@
 #ifndef LACUNA_REFERENCE_ACTIVATION_H_
 #define LACUNA_REFERENCE_ACTIVATION_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/epilogue.h"
 
 #include <algorithm>
 #include <cmath>
 
-namespace lacuna::reference {
+namespace lacuna::inline LACUNA_ABI::reference {
 
 // activation(v) of an Epilogue, in double.
 inline double Activate(const Epilogue& epilogue, double v) {
@@ -25,6 +26,6 @@ inline double Activate(const Epilogue& epilogue, double v) {
   return v;
 }
 
-}  // namespace lacuna::reference
+}  // namespace lacuna::inline LACUNA_ABI::reference
 
 #endif  // LACUNA_REFERENCE_ACTIVATION_H_

@@ -3,6 +3,7 @@
 #ifndef LACUNA_REFERENCE_CONVOLUTION_H_
 #define LACUNA_REFERENCE_CONVOLUTION_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/epilogue.h"
 #include "lacuna/core/shape.h"
 #include "lacuna/core/status.h"
@@ -14,7 +15,7 @@
 #include <cstdint>
 #include <span>
 
-namespace lacuna::reference {
+namespace lacuna::inline LACUNA_ABI::reference {
 
 // y = activation(convolution(x, weights) + bias + residual) as ConvShape and Epilogue define it. `weights` is the dense
 // [out_channels][in_channels / groups][taps] array. If magnitude.data is set it receives sum |w| |x| of every output,
@@ -81,6 +82,6 @@ Status Convolution(const ConvShape<kRank>& shape, std::span<const float> weights
   return Status();
 }
 
-}  // namespace lacuna::reference
+}  // namespace lacuna::inline LACUNA_ABI::reference
 
 #endif  // LACUNA_REFERENCE_CONVOLUTION_H_

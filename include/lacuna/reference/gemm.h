@@ -3,6 +3,7 @@
 #ifndef LACUNA_REFERENCE_GEMM_H_
 #define LACUNA_REFERENCE_GEMM_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/epilogue.h"
 #include "lacuna/core/status.h"
 #include "lacuna/core/view.h"
@@ -14,7 +15,7 @@
 #include <cstdint>
 #include <span>
 
-namespace lacuna::reference {
+namespace lacuna::inline LACUNA_ABI::reference {
 
 // y = activation(W x + bias + residual): W is `shape.rows` x `shape.columns` (groups must be 1), x columns x N, y rows
 // x N. If magnitude.data is set it receives sum |w| |x| of every output.
@@ -53,6 +54,6 @@ inline Status Gemm(const MatrixShape& shape, std::span<const float> weights, con
   return Status();
 }
 
-}  // namespace lacuna::reference
+}  // namespace lacuna::inline LACUNA_ABI::reference
 
 #endif  // LACUNA_REFERENCE_GEMM_H_

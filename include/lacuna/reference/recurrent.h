@@ -3,6 +3,7 @@
 #ifndef LACUNA_REFERENCE_RECURRENT_H_
 #define LACUNA_REFERENCE_RECURRENT_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/recurrent.h"
 #include "lacuna/core/status.h"
@@ -15,7 +16,7 @@
 #include <span>
 #include <utility>
 
-namespace lacuna::reference {
+namespace lacuna::inline LACUNA_ABI::reference {
 
 // A gate function, in double.
 inline double Activate(const GateFunction& function, double v) {
@@ -201,6 +202,6 @@ Status Recurrent(const RecurrentWeights& weights, const Options& options, Direct
   return Status();
 }
 
-}  // namespace lacuna::reference
+}  // namespace lacuna::inline LACUNA_ABI::reference
 
 #endif  // LACUNA_REFERENCE_RECURRENT_H_

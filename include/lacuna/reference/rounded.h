@@ -3,6 +3,7 @@
 #ifndef LACUNA_REFERENCE_ROUNDED_H_
 #define LACUNA_REFERENCE_ROUNDED_H_
 
+#include "lacuna/core/abi.h"
 #include "lacuna/core/recurrent.h"
 #include "lacuna/reference/recurrent.h"
 
@@ -11,7 +12,7 @@
 #include <cstdint>
 #include <limits>
 
-namespace lacuna::reference {
+namespace lacuna::inline LACUNA_ABI::reference {
 
 // u, half the distance from 1 to the next float.
 inline constexpr double kUnitRoundoff = 0x1p-24;
@@ -99,6 +100,6 @@ inline Rounded Activate(const GateFunction& function, const Rounded& v) {
   return v;
 }
 
-}  // namespace lacuna::reference
+}  // namespace lacuna::inline LACUNA_ABI::reference
 
 #endif  // LACUNA_REFERENCE_ROUNDED_H_

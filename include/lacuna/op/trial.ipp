@@ -1,17 +1,15 @@
 // Trials: the forms of a layer, run on its real shape to be timed.
 
-#ifndef LACUNA_OP_TRIAL_H_
-#define LACUNA_OP_TRIAL_H_
-
+#include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/executor.h"
 #include "lacuna/core/status.h"
+#include "lacuna/core/view.h"
 #include "lacuna/format/matrix_shape.h"
 #include "lacuna/kernel/table.h"
-#include "lacuna/op/explain.h"
+#include "lacuna/op/forms.h"
 #include "lacuna/op/layer_geometry.h"
 #include "lacuna/op/layer_plan.h"
-#include "lacuna/op/tile_job.h"
 #include "lacuna/policy/defaults.h"
 #include "lacuna/policy/machine.h"
 #include "lacuna/policy/select.h"
@@ -24,9 +22,10 @@
 #include <optional>
 #include <span>
 #include <utility>
-#include <variant>
 
-namespace lacuna {
+namespace lacuna::inline LACUNA_ABI {
+
+namespace op {
 
 // Planar activations of a layer, which all its trials share.
 class TrialActivations {
@@ -73,13 +72,12 @@ class TrialActivations {
   Planes x_, y_;
 };
 
-// The trials of a layer's forms (op::Forms). One thread, no epilogue: what forms share does not tell them apart.
-template <class P, class Forms>
+// The trials of a layer's forms. One thread, no epilogue: what forms share does not tell them apart.
 class Trials {
  public:
   // All arguments must outlive the trials.
   Trials(const KernelTable& kernels, const Forms& forms, const LayerGeometry& layer, const MatrixShape& weights,
-         int64_t batch, const P& policy)
+         int64_t batch, const PlanPolicy& policy)
       : kernels_(kernels), forms_(forms), layer_(layer), policy_(policy), activations_(layer, weights, batch) {
     for (size_t i = 0; i < trial_.size(); ++i) trial_[i].measure = {this, i};
   }
@@ -89,7 +87,7 @@ class Trials {
   // Candidate::measure of a form.
   FunctionRef<Result<double>(double)> MeasureOf(size_t form) { return trial_[form].measure; }
   // The packed weights of a form that was tried; empty if it was not, and afterwards.
-  std::optional<PackedChoice> Take(size_t form) { return std::exchange(trial_[form].packed, std::nullopt); }
+  std::optional<ChosenForm> Take(size_t form) { return std::exchange(trial_[form].packed, std::nullopt); }
 
  private:
   struct Measure {
@@ -98,8 +96,8 @@ class Trials {
     Result<double> operator()(double seconds) const { return trials->Seconds(form, seconds); }
   };
   struct Trial {
-    std::optional<PackedChoice> packed;
-    LayerPlan plan;
+    std::optional<ChosenForm> packed;
+    OwnedLayerPlan plan;
     Buffer<std::byte> workspace;
     Measure measure;
   };
@@ -112,8 +110,7 @@ class Trials {
       LACUNA_RETURN_IF_ERROR(activations_.Prepare());
       LACUNA_ASSIGN_OR_RETURN(packed, forms_.Pack(form));
       LACUNA_ASSIGN_OR_RETURN(plan, MakeLayerPlan(kernels_, packed, layer_, {}, policy_));
-      const size_t bytes = std::visit([](const auto& p) { return p.WorkspaceBytes(1); }, plan);
-      LACUNA_ASSIGN_OR_RETURN(workspace, Buffer<std::byte>::Make(bytes));
+      LACUNA_ASSIGN_OR_RETURN(workspace, Buffer<std::byte>::Make(plan->WorkspaceBytes(1)));
       trial.plan = std::move(plan);
       trial.workspace = std::move(workspace);
       trial.packed = std::move(packed);
@@ -139,30 +136,40 @@ class Trials {
 
   static void Forget(Trial& trial) {
     trial.packed.reset();
-    trial.plan = LayerPlan();
+    trial.plan.reset();
     trial.workspace = Buffer<std::byte>();
   }
 
   Status Run(Trial& trial) {
-    const std::span<std::byte> workspace(trial.workspace.data(), trial.workspace.size());
     const SerialExecutor executor;
-    if (const auto* panel = std::get_if<PanelPlan>(&trial.plan)) {
-      return panel->Run(activations_.x(), activations_.y(), {}, activations_.batch(), activations_.width(), workspace,
-                        executor);
-    }
-    return std::get_if<WinogradPlan>(&trial.plan)
-        ->Run(activations_.x(), activations_.y(), {}, activations_.batch(), workspace, executor);
+    return trial.plan->Run({activations_.x(),
+                            activations_.y(),
+                            {},
+                            activations_.batch(),
+                            activations_.width(),
+                            {trial.workspace.data(), trial.workspace.size()}},
+                           executor);
   }
 
   const KernelTable& kernels_;
   const Forms& forms_;
   const LayerGeometry& layer_;
-  const P& policy_;
+  const PlanPolicy& policy_;
   TrialActivations activations_;
   double least_ = std::numeric_limits<double>::infinity();  // seconds of a run, of all forms
   std::array<Trial, Explanation::kMaxOptions> trial_;
 };
 
-}  // namespace lacuna
+LACUNA_FUNC Result<ChosenForm> ChooseWithTrials(const FormRequest& request) {
+  if (request.layer == nullptr) return ChooseByPrediction(request);
+  LACUNA_ASSIGN_OR_RETURN(forms, Forms::Of(request));
+  FormCandidates candidates(request, forms);
+  Trials trials(request.kernels, forms, *request.layer, request.weights.shape(), request.key.batch, request.policy);
+  for (size_t i = 0; i < forms.count(); ++i) candidates.candidate[i].measure = trials.MeasureOf(i);
+  LACUNA_ASSIGN_OR_RETURN(choice, request.policy.selector.Choose(candidates.key, candidates.offered()));
+  return std::move(forms).Chosen(candidates.offered(), choice, trials.Take(choice.index));
+}
 
-#endif  // LACUNA_OP_TRIAL_H_
+}  // namespace op
+
+}  // namespace lacuna::inline LACUNA_ABI

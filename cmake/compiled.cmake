@@ -1,0 +1,25 @@
+# lacuna::compiled: the kernels and plans of the standard types and policies, compiled once. The same headers as
+# lacuna::lacuna then only declare (core/abi.h). Static, or shared with BUILD_SHARED_LIBS. As a subdirectory it is built
+# if something links it.
+if(LACUNA_COMPILED)
+  add_library(lacuna_compiled)
+else()
+  add_library(lacuna_compiled EXCLUDE_FROM_ALL)
+endif()
+add_library(lacuna::compiled ALIAS lacuna_compiled)
+target_sources(lacuna_compiled PRIVATE
+  cmake/compiled/kernels.cc
+  cmake/compiled/layers.cc
+  cmake/compiled/pack.cc
+  cmake/compiled/recurrent.cc
+  cmake/compiled/vector_kernels.cc)
+target_link_libraries(lacuna_compiled PUBLIC lacuna)
+target_compile_definitions(lacuna_compiled PUBLIC LACUNA_COMPILED)
+set_target_properties(lacuna_compiled PROPERTIES
+  EXPORT_NAME compiled
+  OUTPUT_NAME lacuna
+  VERSION "${PROJECT_VERSION}"
+  SOVERSION "${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}"
+  CXX_VISIBILITY_PRESET hidden
+  VISIBILITY_INLINES_HIDDEN ON
+  POSITION_INDEPENDENT_CODE ON)

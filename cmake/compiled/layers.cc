@@ -1,0 +1,13 @@
+// Plans of convolutions and GEMM.
+
+#include "lacuna/op/convolution.ipp"
+#include "lacuna/op/depthwise_plan.ipp"
+#include "lacuna/op/forms.ipp"
+#include "lacuna/op/gemm.ipp"
+#include "lacuna/op/packed_blob.ipp"
+#include "lacuna/op/packed_weights.ipp"
+#include "lacuna/op/panel_plan.ipp"
+#include "lacuna/op/tile_job.ipp"
+#include "lacuna/op/trial.ipp"
+#include "lacuna/op/winograd_forms.ipp"
+#include "lacuna/op/winograd_plan.ipp"

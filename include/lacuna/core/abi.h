@@ -1,0 +1,28 @@
+// LACUNA_ABI and LACUNA_FUNC: header-only or against the compiled library, from the same headers.
+
+#ifndef LACUNA_CORE_ABI_H_
+#define LACUNA_CORE_ABI_H_
+
+// Header-only, a function that is no template is defined by the .ipp file that its header includes, as an inline
+// function. The target lacuna::compiled defines LACUNA_COMPILED: headers only declare then, and the library holds the
+// definitions. The scheme is that of Asio (ASIO_SEPARATE_COMPILATION) and {fmt} (FMT_HEADER_ONLY).
+//
+// LACUNA_ABI is the inline namespace that everything is in. It differs between the two ways, so that units of both
+// kinds may be linked into one program: each kind uses functions of its own, and an object that is passed from one to
+// the other is an error at link time. It changes with every version whose objects have another layout.
+#ifdef LACUNA_COMPILED
+#define LACUNA_ABI compiled_v0
+#define LACUNA_FUNC
+#else
+#define LACUNA_ABI header_only_v0
+#define LACUNA_FUNC inline
+#endif
+
+// What the shared library exports.
+#if defined(LACUNA_COMPILED) && defined(__GNUC__)
+#define LACUNA_API __attribute__((visibility("default")))
+#else
+#define LACUNA_API
+#endif
+
+#endif  // LACUNA_CORE_ABI_H_

@@ -1,0 +1,69 @@
+#include "lacuna/core/abi.h"
+#include "lacuna/core/epilogue.h"
+#include "lacuna/core/shape.h"
+#include "lacuna/core/status.h"
+#include "lacuna/format/matrix_shape.h"
+#include "lacuna/op/convolution.h"
+#include "lacuna/op/depthwise_plan.h"
+#include "lacuna/op/forms.h"
+#include "lacuna/op/layer_geometry.h"
+#include "lacuna/policy/choices.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+namespace lacuna::inline LACUNA_ABI {
+
+namespace op {
+
+// The form that was chosen; for a depthwise layer, that of activations with channels innermost besides.
+class ConvolutionPlan final : public LayerPlan {
+ public:
+  ConvolutionPlan(OwnedLayerPlan plan, const ChoiceRecord& record, std::optional<DepthwisePlan> depthwise)
+      : plan_(std::move(plan)), record_(record), depthwise_(std::move(depthwise)) {}
+
+  size_t WorkspaceBytes(size_t threads) const override { return plan_->WorkspaceBytes(threads); }
+  Status Run(const LayerRun& run, ExecutorRef executor) const override {
+    if (depthwise_ && DepthwisePlan::Takes(run.x, run.y, run.residual)) return depthwise_->Run(run, executor);
+    return plan_->Run(run, executor);
+  }
+  Explanation Explain() const override {
+    Explanation explanation = plan_->Explain();
+    record_.AddTo(explanation);
+    if (depthwise_) {
+      const Explanation channels_last = depthwise_->Explain();
+      explanation.channels_last = channels_last.channels_last;
+      explanation.packed_bytes += channels_last.packed_bytes;
+    }
+    return explanation;
+  }
+
+ private:
+  OwnedLayerPlan plan_;
+  ChoiceRecord record_;
+  std::optional<DepthwisePlan> depthwise_;
+};
+
+LACUNA_FUNC Result<PlannedConvolution> PlanConvolution(const KernelTable& kernels, const LayerWeights& weights,
+                                                       const ConvShape<3>& shape, const Epilogue& epilogue,
+                                                       const PlanPolicy& policy) {
+  LACUNA_RETURN_IF_ERROR(epilogue.Validate(shape.out_channels));
+  LACUNA_RETURN_IF_ERROR(weights.Validate());
+  LACUNA_RETURN_IF_ERROR(CheckMatrix(weights.shape(), shape));
+  const LayerGeometry layer = GeometryOf(shape);
+  LACUNA_ASSIGN_OR_RETURN(form, ChooseForm(kernels, weights, policy, &layer, LayerKey::Of(shape)));
+  LACUNA_ASSIGN_OR_RETURN(chosen, MakeLayerPlan(kernels, form, layer, epilogue, policy));
+  std::optional<DepthwisePlan> depthwise;
+  if (shape.in_channels == shape.groups && shape.out_channels == shape.groups && shape.groups > 1) {
+    LACUNA_ASSIGN_OR_RETURN(made, DepthwisePlan::Make(kernels, weights, shape.groups, layer, epilogue));
+    depthwise = std::move(made);
+  }
+  LACUNA_ASSIGN_OR_RETURN(plan, OwnPlan(ConvolutionPlan(std::move(chosen), form.record, std::move(depthwise))));
+  return PlannedConvolution{std::move(plan), std::move(form.weights)};
+}
+
+}  // namespace op
+
+}  // namespace lacuna::inline LACUNA_ABI
