@@ -1,16 +1,7 @@
 #!/bin/bash
-# Prints how long g++-12 -O2 takes for one translation unit with lacuna.h and one convolution. Prints only: machines differ.
+# Usage: tests/compile_time.sh [--details] [--repeat N]
+# Prints what including lacuna costs with g++-12 -O2, header-only and against lacuna::compiled, and writes
+# build/bench/compile_time.json. See tests/compile_time.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-
-object=$(mktemp --suffix=.o)
-trap 'rm -f "$object"' EXIT
-compiler=${CXX:-g++-12}
-flags=(-std=c++20 -O2 -Iinclude)
-if command -v pkg-config >/dev/null && pkg-config --exists libhwy; then
-  read -ra highway <<<"$(pkg-config --cflags libhwy)"
-  flags+=("${highway[@]}")
-fi
-TIMEFORMAT='%U'
-seconds=$({ time "$compiler" "${flags[@]}" -c tests/compile_time.cc -o "$object"; } 2>&1)
-echo "compile time of lacuna.h and one convolution, $compiler -O2: $seconds s of CPU"
+exec python3 tests/compile_time.py --json build/bench/compile_time.json "$@"

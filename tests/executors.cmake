@@ -1,6 +1,6 @@
 # Executor adapters: each is tested where its runtime is installed for the target architecture. Not labelled `threads`:
 # ThreadSanitizer does not see the synchronisation inside runtimes that were built without it.
-lacuna_add_test(executor_test SOURCES core/executor_test.cc)
+lacuna_add_test(executor_test SOURCES core/executor_test.cc OWN_FLAGS)
 
 find_package(OpenMP QUIET COMPONENTS CXX)
 if(OpenMP_CXX_FOUND)

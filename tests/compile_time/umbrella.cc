@@ -1,4 +1,4 @@
-// What tests/compile_time.sh compiles: the public header and the smallest use of a convolution.
+// All of lacuna, and the smallest use of a convolution.
 
 #include <lacuna/lacuna.h>
 
