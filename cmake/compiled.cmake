@@ -25,3 +25,9 @@ set_target_properties(lacuna_compiled PROPERTIES
   CXX_VISIBILITY_PRESET hidden
   VISIBILITY_INLINES_HIDDEN ON
   POSITION_INDEPENDENT_CODE ON)
+get_target_property(lacuna_compiled_type lacuna_compiled TYPE)
+if(lacuna_compiled_type STREQUAL "SHARED_LIBRARY" AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  target_link_options(lacuna_compiled PRIVATE
+    "LINKER:--version-script=${CMAKE_CURRENT_LIST_DIR}/compiled/exports.map")
+  set_target_properties(lacuna_compiled PROPERTIES LINK_DEPENDS "${CMAKE_CURRENT_LIST_DIR}/compiled/exports.map")
+endif()

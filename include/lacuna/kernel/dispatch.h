@@ -5,6 +5,11 @@
 
 #include "lacuna/core/abi.h"
 
+// Every SIMD target adds a second or two to a header-only unit. CPUs with SSSE3 and without SSE4 (2006 to 2008) take the
+// fallback there; define HWY_DISABLED_TARGETS as 0 to have theirs as well, as lacuna::compiled does.
+#if !defined(LACUNA_COMPILED) && !defined(HWY_DISABLED_TARGETS)
+#define HWY_DISABLED_TARGETS HWY_SSSE3
+#endif
 #include "hwy/detect_targets.h"
 #if HWY_TARGETS != HWY_STATIC_TARGET && !defined(HIGHWAY_HWY_FOREACH_TARGET_H_)
 #ifdef HWY_HIGHWAY_INCLUDED
