@@ -15,8 +15,9 @@ target_sources(lacuna_compiled PRIVATE
   cmake/compiled/vector_kernels.cc)
 target_link_libraries(lacuna_compiled PUBLIC lacuna)
 target_compile_definitions(lacuna_compiled PUBLIC LACUNA_COMPILED)
-set(LACUNA_COMPILED_OPTIONS "" CACHE STRING "Compiler options of lacuna::compiled alone, after those of the build type")
-target_compile_options(lacuna_compiled PRIVATE ${LACUNA_COMPILED_OPTIONS})
+set(LACUNA_KERNEL_OPTIONS "" CACHE STRING
+    "Compiler options of what compiles kernels (lacuna::compiled, header-only tests), after those of the build type")
+target_compile_options(lacuna_compiled PRIVATE ${LACUNA_KERNEL_OPTIONS})
 set_target_properties(lacuna_compiled PROPERTIES
   EXPORT_NAME compiled
   OUTPUT_NAME lacuna

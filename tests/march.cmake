@@ -13,6 +13,7 @@ target_compile_definitions(march_wide PRIVATE LACUNA_MARCH_UNIT=WideUnit)
 target_compile_options(march_wide PRIVATE ${lacuna_wide_flags})
 foreach(unit march_baseline march_wide)
   target_link_libraries(${unit} PRIVATE lacuna::lacuna)
+  target_compile_options(${unit} PRIVATE ${LACUNA_KERNEL_OPTIONS})
   target_include_directories(${unit} PRIVATE "${PROJECT_SOURCE_DIR}")
 endforeach()
 
