@@ -7,9 +7,9 @@ Reads what the benchmarks write (build/bench/*.json, copied to docs/data/, any n
   peak      fraction of the FMA peak, by network and scheme         conv2d, conv3d, gemm
   digits    accuracy over latency of the digits networks            digits.txt: what lacuna-digits prints
   compile   what including lacuna costs                             compile_time
-as <plot>_light.svg and <plot>_dark.svg. What has no data is named and left out. A file is a run, and only engines of one
-run are compared; of several runs with a group of layers the one with most of them counts. digits.txt has the tables of
-the convolutional network and of the GRU, in that order (examples/run.sh has the commands). Debian: python3-matplotlib.
+as <plot>_light.svg and <plot>_dark.svg. What has no data is named and left out. A file is a run, and only engines of
+one run are compared; of several runs with a group of layers the one with most of them counts. digits.txt has the tables
+of the convolutional network and of the GRU, in that order (commands: examples/run.sh). Debian: python3-matplotlib.
 """
 import argparse
 import collections

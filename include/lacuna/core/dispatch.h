@@ -9,9 +9,9 @@
 
 #include "hwy/highway.h"
 
-// LACUNA_DISPATCH(FN): FN of the target that runs now, FN being a function or template-id without commas that is
-// visible as lacuna::N_<target>::FN. Pointers are kept in a constexpr table with one slot per target, in Highway's
-// order.
+// FN: a function or template-id without commas that is visible as lacuna::N_<target>::FN. LACUNA_TARGET_TABLE(FN) is the
+// table of its pointers, one slot per target in Highway's order, for TargetIndex; where one target is compiled, there is
+// LACUNA_DISPATCH(FN) instead, which is FN of that target.
 #if HWY_IDE || (HWY_TARGETS & (HWY_TARGETS - 1)) == 0
 #define LACUNA_DISPATCH(FN) HWY_STATIC_DISPATCH(FN)
 #else

@@ -30,7 +30,7 @@ class CsrWeights {
  public:
   using value_type = T;
   using Arrays = CsrArrays<T>;
-  static constexpr bool kScatteredRows = true;  // policy/reorder.h
+  static constexpr bool kScatteredRows = true;  // format/row_source.h
 
   // Takes arrays as they are (owned or viewed); fails if they break an invariant.
   static Result<CsrWeights> FromArrays(const MatrixShape& shape, Arrays arrays) {

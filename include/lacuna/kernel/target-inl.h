@@ -20,7 +20,7 @@ namespace HWY_NAMESPACE {
 
 struct Target {
   // Vector registers: 32 on AVX-512 and 64-bit Arm, 16 elsewhere.
-  static constexpr int kRegisters = HWY_ARCH_ARM_A64 || HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL ? 32 : 16;
+  static constexpr int kRegisters = HWY_ARCH_ARM_A64 || (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3) ? 32 : 16;
   static constexpr size_t kMaxLanes = HWY_LANES(float);
 };
 

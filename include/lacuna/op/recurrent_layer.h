@@ -159,7 +159,7 @@ class BidirectionalLayer {
   Status Run(const TensorView<const float, 3>& x, const TensorView<float, 4>& y, const BidirectionalState& state,
              const SequenceArgs& args, ExecutorRef executor = SerialExecutor{}) const;
 
-  // See MakeBidirectional of lacuna.h.
+  // See MakeBidirectional of lacuna/recurrent.h.
   static Result<BidirectionalLayer> Make(Layer forward, Layer reverse) {
     if (forward.shape().direction != Direction::kForward || reverse.shape().direction != Direction::kReverse) {
       return Status::InvalidArgument("layers must have the directions forward and reverse, in that order");

@@ -36,12 +36,12 @@ struct DefaultPolicy {
 
   // Largest packed input tile; one register tile of positions is always packed, however large.
   size_t input_tile_bytes = kInputTileBytes;
-  // Of the machine that plans will run on: CostFactors::Of(MeasuredMachine()), say.
+  // Of the machine that plans will run on: CostFactors::Of(*MeasuredMachine()), say.
   CostFactors cost{};
   // What the weights were pruned by ("bcr_col"), for selectors that save their choices; the format's name if empty.
   std::string_view scheme{};
   // Whether layers may take a Winograd form, whose outputs differ a little from a direct convolution's and whose
-  // weights take more memory. A type's decision, as it adds kernels to every SIMD target.
+  // weights take more memory. A type's decision, as it adds kernels to every SIMD target of a header-only unit.
   static constexpr bool kWinograd = false;
   // If so, the largest WinogradError accepted, and the most bytes of transformed weights a layer may have.
   double winograd_error = kWinogradError;

@@ -1,8 +1,9 @@
 // A policy of the user's own. Its register tiles are compiled in this unit, whatever the target.
 
+#include <lacuna/kernels.h>
+// Before the others.
 #include <lacuna/conv.h>
 #include <lacuna/format/dense.h>
-#include <lacuna/kernels.h>
 
 #include <cstring>
 #include <vector>
