@@ -83,8 +83,9 @@ class RowSource {
 
   template <class Weights>
   static void Read(const void* weights, int64_t row, Sink sink) {
-    uint32_t columns[kChunk];
-    T values[kChunk];
+    // Zero: g++-12 sees that a format without weights would leave them as they are.
+    uint32_t columns[kChunk] = {};
+    T values[kChunk] = {};
     size_t used = 0;
     static_cast<const Weights*>(weights)->VisitRow(row, [&](int64_t column, const T& value) {
       columns[used] = static_cast<uint32_t>(column);
