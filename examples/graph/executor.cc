@@ -10,6 +10,7 @@
 #include "graph/flops_rate.h"
 #include "graph/layer_selection.h"
 #include "graph/memory_plan.h"
+#include "graph/operator.h"
 #include "graph/shape_inference.h"
 
 namespace graph {
@@ -54,9 +55,9 @@ class Compiler {
     LACUNA_RETURN_IF_ERROR(options_.kernels.Validate());
     LACUNA_ASSIGN_OR_RETURN(threads, Threads::Make(options_.threads));
     Network network(graph_, std::move(threads));
-    LACUNA_ASSIGN_OR_RETURN(shapes, InferShapes(graph_, options_.max_elements));
-    shapes_ = std::move(shapes);
-    LACUNA_ASSIGN_OR_RETURN(layers, FuseLayers(graph_, shapes_));
+    LACUNA_ASSIGN_OR_RETURN(values, InferValues(graph_, options_.max_elements));
+    values_ = std::move(values);
+    LACUNA_ASSIGN_OR_RETURN(layers, FuseLayers(graph_, values_));
     LACUNA_RETURN_IF_ERROR(MakeSteps(layers, network));
     LACUNA_RETURN_IF_ERROR(PlaceValues(network));
     LACUNA_RETURN_IF_ERROR(AllocateWorkspace(network));
@@ -85,7 +86,7 @@ class Compiler {
   Result<lacuna::prune::Scheme> SchemeToApply(const LayerSelection& selection) const {
     lacuna::prune::Scheme scheme = options_.scheme;
     if (!options_.flops_rate.has_value()) return scheme;
-    LACUNA_ASSIGN_OR_RETURN(flops, CountConvolutionFlops(graph_, shapes_, selection));
+    LACUNA_ASSIGN_OR_RETURN(flops, CountConvolutionFlops(graph_, values_, selection));
     LACUNA_ASSIGN_OR_RETURN(rate, RateForFlops(flops, *options_.flops_rate));
     scheme.rate = rate;
     return scheme;
@@ -93,7 +94,7 @@ class Compiler {
 
   Result<std::vector<Planned>> PlanSteps(const std::vector<Layer>& layers) {
     LACUNA_ASSIGN_OR_RETURN(selection,
-                            LayerSelection::Make(options_.layers, !options_.prune_first, options_.scheme.kind));
+                            LayerSelection::Make(options_.layers, !options_.prune_first, options_.scheme.kind, graph_));
     LACUNA_ASSIGN_OR_RETURN(scheme, SchemeToApply(selection));
     std::vector<Planned> planned;
     for (const Layer& layer : layers) {
@@ -101,11 +102,11 @@ class Compiler {
         viewed_[layer.output] = Owner(layer.node->inputs[0]);
         continue;
       }
-      StepContext context{.graph = graph_, .shapes = shapes_, .layer = layer, .kernels = options_.kernels};
+      StepContext context{.graph = graph_, .values = values_, .layer = layer, .kernels = options_.kernels};
       context.stored = options_.stored;
       context.reference = options_.reference;
       context.keep_weights = options_.keep_weights;
-      LACUNA_ASSIGN_OR_RETURN(matrices, WeightMatricesOf(graph_, shapes_, *layer.node));
+      LACUNA_ASSIGN_OR_RETURN(matrices, WeightMatricesOf(graph_, values_, *layer.node));
       for (const WeightMatrix& matrix : matrices) {
         context.schemes.push_back(selection.Selects(*layer.node, matrix) ? scheme : lacuna::prune::Scheme{});
       }
@@ -144,7 +145,7 @@ class Compiler {
       info.name = layer.node->name;
       info.op = layer.node->op;
       for (const Node* node : layer.fused) info.fused.push_back(node->name);
-      if (!steps[i]->inputs().empty()) info.input = shapes_.at(steps[i]->inputs()[0]);
+      if (!steps[i]->inputs().empty()) info.input = values_.at(steps[i]->inputs()[0]).shape;
       info.output = planned[i].context.OutputShape();
       info.weights = steps[i]->weight_info();
       network.layers_.push_back(std::move(info));
@@ -162,14 +163,7 @@ class Compiler {
       for (const std::string& output : made_[static_cast<size_t>(i)]) AddValue(output, i, i);
       for (const std::string& input : network.schedule_[static_cast<size_t>(i)].step->inputs()) Extend(input, i);
     }
-    for (const std::string& output : graph_.outputs) {
-      const Tensor* constant = graph_.Constant(Owner(output));
-      if (constant != nullptr && constant->type != ElementType::kFloat) {
-        return Status::Make(StatusCode::kUnsupported, "graph output '%s' has integer elements, supported is FLOAT",
-                            output.c_str());
-      }
-      Extend(output, steps);
-    }
+    for (const std::string& output : graph_.outputs) Extend(output, steps);
     const MemoryPlan plan = PlanMemory(lifetimes_);
     if (plan.bytes > kMaxArenaBytes) {
       return Status::InvalidArgument("the network's values need %zu bytes, the limit is %zu", plan.bytes,
@@ -178,7 +172,7 @@ class Compiler {
     LACUNA_ASSIGN_OR_RETURN(arena, lacuna::Buffer<std::byte>::Make(plan.bytes));
     network.arena_ = std::move(arena);
     for (const auto& [name, index] : index_) {
-      memory_[name] = reinterpret_cast<float*>(network.arena_.data() + plan.offset[index]);
+      memory_[name] = network.arena_.data() + plan.offset[index];
     }
     LACUNA_RETURN_IF_ERROR(CheckConstants(network));
     Connect(network);
@@ -193,7 +187,10 @@ class Compiler {
     }
     for (const std::string& value : read) {
       const Tensor* constant = graph_.Constant(Owner(value));
-      if (constant == nullptr || static_cast<int64_t>(constant->floats.size()) == Elements(constant->shape)) continue;
+      if (constant == nullptr || !constant->IsFloats() ||
+          static_cast<int64_t>(constant->floats.size()) == Elements(constant->shape)) {
+        continue;
+      }
       return Status::Make(StatusCode::kUnsupported,
                           "'%s' is generated, which only weights of Conv, Gemm, MatMul, RNN, GRU and LSTM may be",
                           Owner(value).c_str());
@@ -203,7 +200,8 @@ class Compiler {
 
   void AddValue(const std::string& name, int first, int last) {
     index_[name] = lifetimes_.size();
-    lifetimes_.push_back({static_cast<size_t>(Elements(shapes_.at(name))) * sizeof(float), first, last});
+    const TensorInfo& value = values_.at(name);
+    lifetimes_.push_back({static_cast<size_t>(Elements(value.shape)) * BytesOf(value.type), first, last});
   }
 
   void Extend(const std::string& value, int step) {
@@ -213,10 +211,10 @@ class Compiler {
     last = std::max(last, step);
   }
 
-  const float* Memory(const std::string& value) const {
+  const void* Memory(const std::string& value) const {
     const std::string& owner = Owner(value);
     const auto found = memory_.find(owner);
-    return found != memory_.end() ? found->second : graph_.Constant(owner)->floats.data();
+    return found != memory_.end() ? found->second : graph_.Constant(owner)->data();
   }
 
   void Connect(Network& network) const {
@@ -225,13 +223,10 @@ class Compiler {
       for (const std::string& input : scheduled.step->inputs()) scheduled.inputs.push_back(Memory(input));
       for (const std::string& output : made_[i]) scheduled.outputs.push_back(memory_.at(output));
     }
-    for (const ValueInfo& input : graph_.inputs) {
-      network.inputs_.emplace_back(memory_.at(input.name), static_cast<size_t>(Elements(input.shape)));
-    }
+    for (const ValueInfo& input : graph_.inputs) network.inputs_.push_back(memory_.at(input.name));
     for (const std::string& output : graph_.outputs) {
-      const Shape& shape = shapes_.at(output);
-      network.outputs_.emplace_back(Memory(output), static_cast<size_t>(Elements(shape)));
-      network.output_shapes_.push_back(shape);
+      network.outputs_.push_back(Memory(output));
+      network.output_infos_.push_back(values_.at(output));
     }
   }
 
@@ -248,12 +243,12 @@ class Compiler {
   const Graph& graph_;
   Graph* release_;
   const CompileOptions& options_;
-  Shapes shapes_;
+  Values values_;
   std::map<std::string, std::string> viewed_;   // value -> the value whose memory it shares
   std::vector<std::vector<std::string>> made_;  // the outputs of each step
   std::map<std::string, size_t> index_;         // into lifetimes_
   std::vector<Lifetime> lifetimes_;
-  std::map<std::string, float*> memory_;
+  std::map<std::string, void*> memory_;
 };
 
 Result<Network> Network::Compile(const Graph& graph, const CompileOptions& options) {
@@ -287,6 +282,35 @@ MemoryUse Network::memory() const {
     use.constants += tensor.floats.size() * sizeof(float) + tensor.integers.size() * sizeof(int64_t);
   }
   return use;
+}
+
+Status Network::SetInput(size_t i, const Tensor& values) {
+  const ValueInfo& info = input_info(i);
+  if (values.shape != info.shape) {
+    return Status::InvalidArgument("input '%s' has shape %s, the values given have %s", info.name.c_str(),
+                                   ToString(info.shape).c_str(), ToString(values.shape).c_str());
+  }
+  const auto convert = [&](const auto& from) {
+    for (size_t at = 0; at < from.size(); ++at) {
+      if (IsFloating(info.type)) {
+        input(i)[at] = static_cast<float>(from[at]);
+      } else {
+        integer_input(i)[at] = Wrapped(info.type, static_cast<int64_t>(from[at]));
+      }
+    }
+  };
+  values.IsFloats() ? convert(values.floats) : convert(values.integers);
+  return Status();
+}
+
+Tensor Network::OutputTensor(size_t i) const {
+  Tensor tensor{.type = output_type(i), .shape = output_shape(i)};
+  if (tensor.IsFloats()) {
+    for (const float value : output(i)) tensor.floats.push_back(RoundedTo(tensor.type, value));
+  } else {
+    tensor.integers.assign(integer_output(i).begin(), integer_output(i).end());
+  }
+  return tensor;
 }
 
 Status Network::Run(std::span<double> layer_ms) {

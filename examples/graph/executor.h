@@ -69,12 +69,23 @@ class Network {
 
   size_t input_count() const { return inputs_.size(); }
   const ValueInfo& input_info(size_t i) const { return graph_->inputs[i]; }
-  // Filled by the caller before Run, which leaves it untouched.
-  std::span<float> input(size_t i) { return inputs_[i]; }
+  // Filled by the caller before Run, which leaves it untouched. Precondition: its type is floating-point.
+  std::span<float> input(size_t i) { return {static_cast<float*>(inputs_[i]), InputElements(i)}; }
+  // The same of integer and boolean types.
+  std::span<int64_t> integer_input(size_t i) { return {static_cast<int64_t*>(inputs_[i]), InputElements(i)}; }
+  // Copies `values`, whose shape must be that of the input, converting between types as Cast does.
+  Status SetInput(size_t i, const Tensor& values);
   size_t output_count() const { return outputs_.size(); }
-  const Shape& output_shape(size_t i) const { return output_shapes_[i]; }
-  // What the last Run computed.
-  std::span<const float> output(size_t i) const { return outputs_[i]; }
+  const std::string& output_name(size_t i) const { return graph_->outputs[i]; }
+  const Shape& output_shape(size_t i) const { return output_infos_[i].shape; }
+  ElementType output_type(size_t i) const { return output_infos_[i].type; }
+  // What the last Run computed. Precondition: its type is floating-point.
+  std::span<const float> output(size_t i) const { return {static_cast<const float*>(outputs_[i]), OutputElements(i)}; }
+  // The same of integer and boolean types.
+  std::span<const int64_t> integer_output(size_t i) const {
+    return {static_cast<const int64_t*>(outputs_[i]), OutputElements(i)};
+  }
+  Tensor OutputTensor(size_t i) const;
 
   const std::vector<LayerInfo>& layers() const { return layers_; }
   size_t arena_bytes() const { return arena_.size(); }
@@ -92,18 +103,19 @@ class Network {
  private:
   struct Scheduled {
     std::unique_ptr<Step> step;
-    std::vector<const float*> inputs;
-    std::vector<float*> outputs;
+    std::vector<const void*> inputs;
+    std::vector<void*> outputs;
   };
   friend class Compiler;
 
   explicit Network(const Graph& graph, Threads threads) : graph_(&graph), threads_(std::move(threads)) {}
+  size_t InputElements(size_t i) const { return static_cast<size_t>(Elements(input_info(i).shape)); }
+  size_t OutputElements(size_t i) const { return static_cast<size_t>(Elements(output_shape(i))); }
   StepArgs Args(const Scheduled& scheduled) {
     return {.inputs = scheduled.inputs,
-            .output = scheduled.outputs[0],
+            .outputs = scheduled.outputs,
             .workspace = {workspace_.data(), workspace_.size()},
-            .threads = threads_,
-            .further = std::span(scheduled.outputs).subspan(1)};
+            .threads = threads_};
   }
 
   std::unique_ptr<Graph> owned_graph_;  // null if it is viewed
@@ -113,9 +125,9 @@ class Network {
   lacuna::Buffer<std::byte> workspace_;
   std::vector<Scheduled> schedule_;
   std::vector<LayerInfo> layers_;
-  std::vector<std::span<float>> inputs_;
-  std::vector<std::span<const float>> outputs_;
-  std::vector<Shape> output_shapes_;
+  std::vector<void*> inputs_;
+  std::vector<const void*> outputs_;
+  std::vector<TensorInfo> output_infos_;
 };
 
 }  // namespace graph

@@ -7,19 +7,19 @@
 
 namespace graph {
 
-double FlopsOf(const Shapes& shapes, const Node& node, const WeightMatrix& matrix) {
-  const auto outputs = static_cast<double>(Elements(shapes.at(node.outputs[0])));
+double FlopsOf(const Values& values, const Node& node, const WeightMatrix& matrix) {
+  const auto outputs = static_cast<double>(Elements(values.at(node.outputs[0]).shape));
   return 2.0 * static_cast<double>(matrix.shape.columns) * outputs;
 }
 
-Result<ConvolutionFlops> CountConvolutionFlops(const Graph& graph, const Shapes& shapes, LayerSelection selection) {
+Result<ConvolutionFlops> CountConvolutionFlops(const Graph& graph, const Values& values, LayerSelection selection) {
   ConvolutionFlops flops;
   for (const Node& node : graph.nodes) {
-    LACUNA_ASSIGN_OR_RETURN(matrix, WeightMatrixOf(graph, shapes, node));
+    LACUNA_ASSIGN_OR_RETURN(matrix, WeightMatrixOf(graph, values, node));
     if (!matrix.has_value()) continue;
     const bool selected = selection.Selects(node, *matrix);
     if (node.op != "Conv") continue;
-    const double own = FlopsOf(shapes, node, *matrix);
+    const double own = FlopsOf(values, node, *matrix);
     flops.all += own;
     if (selected) flops.selected += own;
   }

@@ -15,10 +15,10 @@ struct ConvolutionFlops {
 };
 
 // The FLOPs of the Conv `node` whose weights are `matrix`.
-double FlopsOf(const Shapes& shapes, const Node& node, const WeightMatrix& matrix);
+double FlopsOf(const Values& values, const Node& node, const WeightMatrix& matrix);
 
 // `selection` must not have been asked before.
-Result<ConvolutionFlops> CountConvolutionFlops(const Graph& graph, const Shapes& shapes, LayerSelection selection);
+Result<ConvolutionFlops> CountConvolutionFlops(const Graph& graph, const Values& values, LayerSelection selection);
 
 // The rate r of the selected layers' weights for which all / (all - selected + selected / r) is `flops_rate`.
 // kInvalidArgument if it is below 1 or needs more than lacuna::prune::kMaxRate of them: the message names the largest.

@@ -20,7 +20,7 @@ Result<float> ClipBound(const Graph& graph, const Node& node, size_t i, const st
   if (graph.opset < 11) return FloatAttribute(node, name, fallback);
   if (!node.HasInput(i)) return fallback;
   const Tensor* bound = graph.Constant(node.inputs[i]);
-  if (bound == nullptr || bound->type != ElementType::kFloat || bound->floats.size() != 1) {
+  if (bound == nullptr || !bound->IsFloats() || bound->floats.size() != 1) {
     return Status::Make(StatusCode::kUnsupported, "%s: input %zu, '%s', must be a constant FLOAT scalar",
                         node.Label().c_str(), i, name.c_str());
   }
@@ -43,7 +43,7 @@ Result<std::optional<Epilogue>> ClipActivation(const Graph& graph, const Node& n
 // Fuses greedily along the chain that starts at a layer's node.
 class Fuser {
  public:
-  Fuser(const Graph& graph, const Shapes& shapes) : graph_(graph), shapes_(shapes) {
+  Fuser(const Graph& graph, const Values& values) : graph_(graph), values_(values) {
     for (const Node& node : graph.nodes) {
       for (const std::string& input : node.inputs) users_[input].push_back(&node);
     }
@@ -61,10 +61,10 @@ class Fuser {
       layer.further = node.PresentOutputs();
       layer.output = layer.further[0];
       layer.further.erase(layer.further.begin());
-      LACUNA_ASSIGN_OR_RETURN(weights, WeightMatrixOf(graph_, shapes_, node));
+      LACUNA_ASSIGN_OR_RETURN(weights, WeightMatrixOf(graph_, values_, node));
       if (weights.has_value()) {
         if (weights->rows_are_channels) LACUNA_RETURN_IF_ERROR(AbsorbAffine(layer));
-        AbsorbResidual(layer);
+        if (node.op != "ConvTranspose") AbsorbResidual(layer);  // its rows are not yet in the output's places
         LACUNA_RETURN_IF_ERROR(AbsorbActivation(layer));
       }
       available_.insert(layer.output);
@@ -100,13 +100,14 @@ class Fuser {
   Status AbsorbAffine(Layer& layer) {
     const Node* next = OnlyUser(layer);
     if (next == nullptr) return Status();
-    if (layer.node->op == "Conv" && next->op == "BatchNormalization" && next->inputs[0] == layer.output) {
+    const bool is_convolution = layer.node->op == "Conv" || layer.node->op == "ConvTranspose";
+    if (is_convolution && next->op == "BatchNormalization" && next->inputs[0] == layer.output) {
       LACUNA_RETURN_IF_ERROR(FoldBatchNormalization(graph_, *next, layer.scale, layer.shift));
       Absorb(layer, next);
-    } else if (layer.node->op != "Conv" && next->op == "Add") {
+    } else if (!is_convolution && next->op == "Add") {
       const Tensor* bias = graph_.Constant(OtherInput(*next, layer.output));
-      if (bias != nullptr && !bias->shape.empty() && bias->shape.back() == shapes_.at(layer.output).back() &&
-          Elements(bias->shape) == bias->shape.back() && shapes_.at(next->outputs[0]) == shapes_.at(layer.output)) {
+      if (bias != nullptr && !bias->shape.empty() && bias->shape.back() == values_.at(layer.output).shape.back() &&
+          Elements(bias->shape) == bias->shape.back() && values_.at(next->outputs[0]) == values_.at(layer.output)) {
         layer.shift = bias->floats;
         Absorb(layer, next);
       }
@@ -119,7 +120,7 @@ class Fuser {
     if (next == nullptr || next->op != "Add") return;
     const std::string& other = OtherInput(*next, layer.output);
     // Run by this layer, the sum must not wait for a value that only a later one makes.
-    if (!available_.contains(other) || shapes_.at(other) != shapes_.at(layer.output)) return;
+    if (!available_.contains(other) || values_.at(other) != values_.at(layer.output)) return;
     layer.residual = other;
     Absorb(layer, next);
   }
@@ -160,7 +161,7 @@ class Fuser {
   }
 
   const Graph& graph_;
-  const Shapes& shapes_;
+  const Values& values_;
   std::map<std::string, std::vector<const Node*>> users_;  // a node that reads a value twice stands there twice
   std::set<std::string> kept_;
   std::set<std::string> available_;  // what exists when the layer at hand runs
@@ -209,6 +210,6 @@ Status FoldBatchNormalization(const Graph& graph, const Node& node, std::vector<
   return Status();
 }
 
-Result<std::vector<Layer>> FuseLayers(const Graph& graph, const Shapes& shapes) { return Fuser(graph, shapes).Run(); }
+Result<std::vector<Layer>> FuseLayers(const Graph& graph, const Values& values) { return Fuser(graph, values).Run(); }
 
 }  // namespace graph

@@ -38,7 +38,7 @@ Status FoldBatchNormalization(const Graph& graph, const Node& node, std::vector<
 // Layers in execution order. Fuses into Conv, and into Gemm and MatMul with constant weights: a BatchNormalization or
 // constant vector, then a residual Add, then an activation (x * sigmoid(x) and x * HardSigmoid(x) written as two nodes
 // included), each only where the value between has no other use.
-Result<std::vector<Layer>> FuseLayers(const Graph& graph, const Shapes& shapes);
+Result<std::vector<Layer>> FuseLayers(const Graph& graph, const Values& values);
 
 }  // namespace graph
 

@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -33,22 +35,65 @@ int64_t Elements(const Shape& shape);
 // The product of all extents, or an error that names `what` if an extent is negative or the product exceeds `limit`.
 Result<int64_t> CheckedElements(const Shape& shape, int64_t limit, const std::string& what);
 
-// kFloat is what layers compute on. kInteger holds any integer or boolean constant (the target of a Reshape, say) as
-// int64_t.
-enum class ElementType : uint8_t { kFloat, kInteger };
+// What a model says its elements are. In memory there are two kinds: floating-point types are float, whatever their
+// width in the model; integers and booleans are int64_t, and operators wrap their results to the type (Wrapped).
+enum class ElementType : uint8_t {
+  kFloat,
+  kDouble,
+  kFloat16,
+  kBfloat16,
+  kInt64,
+  kInt32,
+  kInt16,
+  kInt8,
+  kUint64,
+  kUint32,
+  kUint16,
+  kUint8,
+  kBool
+};
+
+constexpr bool IsFloating(ElementType type) { return type <= ElementType::kBfloat16; }
+
+// "FLOAT", as ONNX names it.
+const char* ToString(ElementType type);
+
+// Bytes of an element in memory.
+constexpr size_t BytesOf(ElementType type) { return IsFloating(type) ? sizeof(float) : sizeof(int64_t); }
+
+// The type of number `type` in ONNX's TensorProto.DataType; nothing for strings, complex numbers and what it lacks.
+std::optional<ElementType> ElementTypeOfOnnx(int64_t type);
+int64_t OnnxTypeOf(ElementType type);
+
+// `value` rounded to what a floating-point type can hold, to nearest even.
+float RoundedTo(ElementType type, float value);
+
+// `value` modulo the range of an integer type; of kBool whether it is not 0.
+int64_t Wrapped(ElementType type, int64_t value);
 
 struct Tensor {
   ElementType type = ElementType::kFloat;
   Shape shape{};
-  std::vector<float> floats{};      // kFloat: Elements(shape) values, the last axis fastest
-  std::vector<int64_t> integers{};  // kInteger
-  // Writes the values of a kFloat tensor whose `floats` stay empty, the same ones each time: weights of a Conv, Gemm,
-  // MatMul, RNN, GRU or LSTM that exist only while their layer is packed. Nothing else may be generated.
+  std::vector<float> floats{};      // IsFloating(type): Elements(shape) values, the last axis fastest
+  std::vector<int64_t> integers{};  // all other types
+  // Writes the values of a floating-point tensor whose `floats` stay empty, the same ones each time: weights of a Conv,
+  // Gemm, MatMul, RNN, GRU or LSTM that exist only while their layer is packed. Nothing else may be generated.
   std::function<void(std::span<float>)> generate{};
+
+  bool IsFloats() const { return IsFloating(type); }
+  // A constant list (or scalar) of integers.
+  bool IsIntegers() const { return !IsFloats(); }
+  const void* data() const { return IsFloats() ? static_cast<const void*>(floats.data()) : integers.data(); }
+  void* data() { return IsFloats() ? static_cast<void*>(floats.data()) : integers.data(); }
+  // Of the given type and shape, all zeros.
+  static Tensor Zeros(ElementType type, Shape shape);
+  static Tensor Integers(std::vector<int64_t> values);  // kInt64, one axis
 };
 
+struct Graph;
+
 using Attribute = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>,
-                               std::vector<std::string>, Tensor>;
+                               std::vector<std::string>, Tensor, std::shared_ptr<const Graph>>;
 
 struct Node {
   std::string name;  // never empty after import: an anonymous node takes the name of its first output
@@ -66,9 +111,18 @@ struct Node {
   Status About(const Status& status) const;
 };
 
+// What is known of a value before it is computed.
+struct TensorInfo {
+  ElementType type = ElementType::kFloat;
+  Shape shape{};
+
+  bool operator==(const TensorInfo&) const = default;
+};
+
 struct ValueInfo {
   std::string name;
   Shape shape;
+  ElementType type = ElementType::kFloat;
 };
 
 // Nodes are in topological order; every input of a node is a graph input, an initializer or an output of an earlier
@@ -76,7 +130,7 @@ struct ValueInfo {
 struct Graph {
   std::string name;
   int64_t opset = 17;
-  std::vector<ValueInfo> inputs;  // kFloat all
+  std::vector<ValueInfo> inputs;
   std::vector<std::string> outputs;
   std::map<std::string, Tensor> initializers;
   std::vector<Node> nodes;
@@ -89,8 +143,8 @@ struct Graph {
   }
 };
 
-// Shape of every value of a graph by name.
-using Shapes = std::map<std::string, Shape>;
+// Type and shape of every value of a graph by name.
+using Values = std::map<std::string, TensorInfo>;
 
 // One tensor may have at most this many elements (1 GiB of float): a damaged file must not allocate the machine away.
 inline constexpr int64_t kMaxTensorElements = int64_t{1} << 28;

@@ -26,6 +26,7 @@ std::string Text(float value) {
 }
 std::string Text(const std::string& value) { return value; }
 std::string Text(const Tensor& value) { return ToString(value.shape); }
+std::string Text(const std::shared_ptr<const Graph>& value) { return value->name; }
 template <class T>
 std::string Text(const std::vector<T>& values) {
   std::string text;
@@ -35,7 +36,7 @@ std::string Text(const std::vector<T>& values) {
 
 }  // namespace
 
-Graph LayerGraph(const Graph& graph, const Shapes& shapes, const Layer& layer) {
+Graph LayerGraph(const Graph& graph, const Values& values, const Layer& layer) {
   Graph part;
   part.name = layer.node->name;
   part.opset = graph.opset;
@@ -47,7 +48,7 @@ Graph LayerGraph(const Graph& graph, const Shapes& shapes, const Layer& layer) {
       if (const Tensor* constant = graph.Constant(input); constant != nullptr) {
         part.initializers[input] = *constant;
       } else {
-        part.inputs.push_back({input, shapes.at(input)});
+        part.inputs.push_back({input, values.at(input).shape, values.at(input).type});
       }
     }
     for (const std::string& output : node->outputs) known.insert(output);
@@ -58,20 +59,20 @@ Graph LayerGraph(const Graph& graph, const Shapes& shapes, const Layer& layer) {
   return part;
 }
 
-std::string LayerText(const Graph& graph, const Shapes& shapes, const Layer& layer) {
+std::string LayerText(const Graph& graph, const Values& values, const Layer& layer) {
   std::string text;
   for (const Node* node : NodesOf(layer)) {
     text += (text.empty() ? "" : " ") + node->op;
     for (const std::string& input : node->inputs) {
       if (input.empty()) continue;
       const Tensor* constant = graph.Constant(input);
-      text += constant != nullptr ? " *" + ToString(constant->shape) : " " + ToString(shapes.at(input));
+      text += constant != nullptr ? " *" + ToString(constant->shape) : " " + ToString(values.at(input).shape);
     }
     for (const auto& [name, attribute] : node->attributes) {
       text += " " + name + "=" + std::visit([](const auto& value) { return Text(value); }, attribute);
     }
   }
-  return text + " -> " + ToString(shapes.at(layer.output));
+  return text + " -> " + ToString(values.at(layer.output).shape);
 }
 
 }  // namespace graph

@@ -11,13 +11,13 @@
 namespace graph {
 
 // `layer` with all that is fused into it and the constants that it reads; what else it reads become graph inputs. It
-// fuses again as it did. Preconditions: `layer` and `shapes` are of `graph`.
-Graph LayerGraph(const Graph& graph, const Shapes& shapes, const Layer& layer);
+// fuses again as it did. Preconditions: `layer` and `values` are of `graph`.
+Graph LayerGraph(const Graph& graph, const Values& values, const Layer& layer);
 
-// What decides a layer's latency apart from the scheme of its weights: operators, attributes, shapes. Layers with equal
+// What decides a layer's latency apart from the scheme of its weights: operators, attributes, values. Layers with equal
 // texts take equally long: "Conv [1, 64, 56, 56] *[64, 64, 3, 3] *[64] pads=1,1,1,1 Relu [1, 64, 56, 56]", constants
 // being starred.
-std::string LayerText(const Graph& graph, const Shapes& shapes, const Layer& layer);
+std::string LayerText(const Graph& graph, const Values& values, const Layer& layer);
 
 }  // namespace graph
 

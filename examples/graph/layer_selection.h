@@ -28,9 +28,12 @@ bool PrunesDepthwise(lacuna::prune::SchemeKind scheme);
 
 class LayerSelection {
  public:
-  // `layers` is a regular expression searched in node and weight names; empty selects every Conv, depthwise ones only
-  // where PrunesDepthwise(scheme), and every RNN, GRU and LSTM. kInvalidArgument if it is no regular expression.
-  static Result<LayerSelection> Make(const std::string& layers, bool skip_first, lacuna::prune::SchemeKind scheme);
+  // `layers` is a regular expression searched in node and weight names; empty selects every Conv and ConvTranspose,
+  // depthwise ones only where PrunesDepthwise(scheme), and every RNN, GRU and LSTM; in a `graph` that has none of them
+  // but one Conv at most (perceptrons, transformers) every Gemm and MatMul too. kInvalidArgument if it is no regular
+  // expression.
+  static Result<LayerSelection> Make(const std::string& layers, bool skip_first, lacuna::prune::SchemeKind scheme,
+                                     const Graph& graph);
 
   // Called once for each weight matrix of each node, in execution order.
   bool Selects(const Node& node, const WeightMatrix& matrix);
@@ -41,6 +44,7 @@ class LayerSelection {
   std::optional<std::regex> pattern_;
   lacuna::prune::SchemeKind scheme_ = lacuna::prune::SchemeKind::kDense;
   bool skip_first_ = false;
+  bool products_ = false;
   int convolutions_ = 0;
 };
 

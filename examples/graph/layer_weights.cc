@@ -17,6 +17,13 @@ using lacuna::DenseWeights;
 using lacuna::prune::Scheme;
 using lacuna::prune::SchemeKind;
 
+// Each value as often as its channel has rows.
+std::vector<float> Repeated(const std::vector<float>& values, size_t times) {
+  std::vector<float> repeated;
+  for (const float value : values) repeated.insert(repeated.end(), times, value);
+  return repeated;
+}
+
 // What each row of W is multiplied with: alpha of a Gemm, the scale of a fused BatchNormalization. Empty: nothing.
 Result<std::vector<float>> RowFactors(const StepContext& context, const WeightMatrix& matrix) {
   const Node& node = *context.layer.node;
@@ -31,7 +38,7 @@ Result<std::vector<float>> RowFactors(const StepContext& context, const WeightMa
 Result<std::vector<float>> Bias(const StepContext& context, const WeightMatrix& matrix) {
   const Node& node = *context.layer.node;
   std::vector<float> bias = context.layer.shift;
-  if (!node.HasInput(2)) return bias;
+  if (!node.HasInput(2) || !ReadsC(node)) return bias;
   const Tensor* own = context.graph.Constant(node.inputs[2]);
   if (own == nullptr) {
     return Status::Make(StatusCode::kUnsupported, "%s: input 2, '%s', must be a constant", node.Label().c_str(),
@@ -39,7 +46,8 @@ Result<std::vector<float>> Bias(const StepContext& context, const WeightMatrix& 
   }
   LACUNA_ASSIGN_OR_RETURN(beta, FloatAttribute(node, "beta", 1.0f));
   const std::vector<float>& scale = context.layer.scale;
-  bias.resize(static_cast<size_t>(matrix.shape.rows), 0.0f);
+  const int64_t phases = matrix.deconvolution.has_value() ? matrix.deconvolution->Phases() : 1;
+  bias.resize(static_cast<size_t>(matrix.shape.rows / phases), 0.0f);
   for (size_t row = 0; row < bias.size(); ++row) {
     const float value = own->floats.size() == 1 ? own->floats[0] : own->floats[row];
     bias[row] += (node.op == "Gemm" ? beta : 1.0f) * (scale.empty() ? 1.0f : scale[row]) * value;
@@ -59,12 +67,20 @@ Result<DenseWeights<float>> Scaled(const DenseWeights<float>& dense, const std::
 
 // Whether the graph holds the initializer's values as W[M, K].
 bool IsStored(const Tensor& tensor, const WeightMatrix& matrix) {
-  return !matrix.transposed && (!tensor.floats.empty() || !tensor.generate);
+  return matrix.IsStoredAsRows() && (!tensor.floats.empty() || !tensor.generate);
 }
 
 // The initializer's values as W[M, K]: a view of the graph where they are stored that way.
 Result<DenseWeights<float>> StoredWeights(const Tensor& tensor, const WeightMatrix& matrix) {
   if (IsStored(tensor, matrix)) return DenseWeights<float>::View(matrix.shape, tensor.floats);
+  if (matrix.deconvolution.has_value()) {
+    std::vector<float> generated;
+    if (tensor.generate) {
+      generated.resize(static_cast<size_t>(Elements(tensor.shape)));
+      tensor.generate(generated);
+    }
+    return DenseWeights<float>::CopyOf(matrix.shape, ToRowMajor(matrix, tensor.generate ? generated : tensor.floats));
+  }
   LACUNA_ASSIGN_OR_RETURN(dense, DenseWeights<float>::Zeros(matrix.shape));
   if (!matrix.transposed) {
     tensor.generate(dense.mutable_values());
@@ -142,6 +158,11 @@ std::string SchemeMetadata(const Scheme& scheme, const WeightMatrix& matrix) {
 Result<LayerWeights> MakeLayerWeights(const StepContext& context, const WeightMatrix& matrix) {
   LACUNA_ASSIGN_OR_RETURN(bias, Bias(context, matrix));
   LACUNA_ASSIGN_OR_RETURN(factors, RowFactors(context, matrix));
+  if (matrix.deconvolution.has_value()) {
+    const auto phases = static_cast<size_t>(matrix.deconvolution->Phases());
+    bias = Repeated(bias, phases);
+    factors = Repeated(factors, phases);
+  }
   LACUNA_ASSIGN_OR_RETURN(weights, PrunedWeights(context, matrix, 0, factors));
   weights.bias = std::move(bias);
   return std::move(weights);

@@ -150,7 +150,7 @@ std::string NetworkBuilder::Constant(const std::string& name, const Shape& shape
 
 std::string NetworkBuilder::Integers(const std::string& name, std::vector<int64_t> values) {
   const auto count = static_cast<int64_t>(values.size());
-  graph_.initializers[name] = {.type = ElementType::kInteger, .shape = {count}, .integers = std::move(values)};
+  graph_.initializers[name] = {.type = ElementType::kInt64, .shape = {count}, .integers = std::move(values)};
   return name;
 }
 

@@ -28,10 +28,15 @@ Result<onnx::ModelProto> ReadModel(const std::string& path);
 // By ReplaceFile.
 Status WriteModel(const onnx::ModelProto& model, const std::string& path);
 
-// Float and integer tensors; kUnsupported names any other element type and data kept outside the file.
-Result<Tensor> ToTensor(const onnx::TensorProto& proto, int64_t max_elements);
+// Every numeric type. kUnsupported names any other; data kept outside the model's file are read from `folder`, from
+// which no name may lead out, and refused if it is empty.
+Result<Tensor> ToTensor(const onnx::TensorProto& proto, int64_t max_elements, const std::string& folder = "");
 
-// Replaces the values of a float tensor. Preconditions: as many values as `proto` has elements.
+// Takes the data of all tensors that keep them in files of their own, in `folder`, into the model.
+Status EmbedExternalData(onnx::ModelProto& model, const std::string& folder);
+
+// Replaces the values of a floating-point tensor, which keeps its type. Preconditions: as many values as `proto` has
+// elements.
 void SetFloats(std::span<const float> values, onnx::TensorProto& proto);
 
 }  // namespace graph

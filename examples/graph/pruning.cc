@@ -52,10 +52,10 @@ Result<int64_t> PruneInitializer(const lacuna::prune::Scheme& scheme, const Weig
 
 // The weights of nodes by their names, and single ones by theirs where no node has that name: the first of several.
 Result<std::map<std::string, std::vector<WeightMatrix>>> WeightsByLayer(const Graph& graph) {
-  LACUNA_ASSIGN_OR_RETURN(shapes, InferShapes(graph));
+  LACUNA_ASSIGN_OR_RETURN(values, InferValues(graph));
   std::map<std::string, std::vector<WeightMatrix>> by_node, by_weights;
   for (const Node& node : graph.nodes) {
-    LACUNA_ASSIGN_OR_RETURN(matrices, WeightMatricesOf(graph, shapes, node));
+    LACUNA_ASSIGN_OR_RETURN(matrices, WeightMatricesOf(graph, values, node));
     if (matrices.empty()) continue;
     for (const WeightMatrix& matrix : matrices) by_weights.emplace(matrix.initializer, std::vector{matrix});
     by_node.emplace(node.name, std::move(matrices));
@@ -104,7 +104,7 @@ std::vector<float> WeightValues(const Tensor& tensor, const WeightMatrix& matrix
   if (!tensor.generate) return ToRowMajor(matrix, tensor.floats);
   std::vector<float> generated(static_cast<size_t>(matrix.shape.elements()));
   tensor.generate(generated);
-  return matrix.transposed ? ToRowMajor(matrix, generated) : generated;
+  return matrix.IsStoredAsRows() ? generated : ToRowMajor(matrix, generated);
 }
 
 Result<std::vector<PrunedLayer>> PruneGraph(const SchemePlan& plan, Graph& graph) {
@@ -136,48 +136,110 @@ Result<std::vector<PrunedLayer>> PruneGraph(const SchemePlan& plan, Graph& graph
   return layers;
 }
 
+namespace {
+
+// Where a model keeps its constants: initializers and the values of Constant nodes.
+std::map<std::string, onnx::TensorProto*> ConstantsOf(onnx::GraphProto& graph) {
+  std::map<std::string, onnx::TensorProto*> tensors;
+  for (auto& tensor : *graph.mutable_initializer()) tensors[tensor.name()] = &tensor;
+  for (auto& node : *graph.mutable_node()) {
+    if (node.op_type() != "Constant" || node.output_size() != 1) continue;
+    for (auto& attribute : *node.mutable_attribute()) {
+      if (attribute.name() == "value" && attribute.has_t()) tensors[node.output(0)] = attribute.mutable_t();
+    }
+  }
+  return tensors;
+}
+
+// Lets nodes read constants by the name under which the model keeps them.
+void LookThroughIdentities(Graph& graph) {
+  std::map<std::string, std::string> kept;
+  for (Node& node : graph.nodes) {
+    for (std::string& input : node.inputs) {
+      if (const auto found = kept.find(input); found != kept.end()) input = found->second;
+    }
+    if (node.op == "Identity" && graph.Constant(node.inputs[0]) != nullptr) kept[node.outputs[0]] = node.inputs[0];
+  }
+}
+
+// What a model that can be run says of its convolutions; its values by name.
+struct Runnable {
+  Values values{};
+  ConvolutionFlops flops{};
+};
+
+Result<Runnable> ReadRunnable(const std::string& bytes, const PruneOptions& options) {
+  Runnable runnable;
+  LACUNA_ASSIGN_OR_RETURN(graph, ImportOnnx(bytes));
+  LACUNA_ASSIGN_OR_RETURN(values, InferValues(graph));
+  LACUNA_ASSIGN_OR_RETURN(selection,
+                          LayerSelection::Make(options.layers, options.skip_first, options.scheme.kind, graph));
+  LACUNA_ASSIGN_OR_RETURN(flops, CountConvolutionFlops(graph, values, selection));
+  runnable.values = std::move(values);
+  runnable.flops = flops;
+  return runnable;
+}
+
+Status NothingSelected(const PruneOptions& options, const PrunedModel& pruned) {
+  if (pruned.left.empty()) return Status::InvalidArgument("the model has no weights that can be pruned");
+  return Status::InvalidArgument("of %zu layers with weights none is selected by layers '%s'%s; '.' selects all",
+                                 pruned.left.size(), options.layers.c_str(),
+                                 options.skip_first ? " with the first Conv skipped" : "");
+}
+
+}  // namespace
+
 Result<PrunedModel> PruneModel(const PruneOptions& options, onnx::ModelProto& model) {
   if (options.scheme.kind == lacuna::prune::SchemeKind::kDense) {
     return Status::InvalidArgument("scheme is dense, which prunes nothing");
   }
   const std::string bytes = model.SerializeAsString();
-  LACUNA_ASSIGN_OR_RETURN(graph, ImportOnnx(bytes));
-  LACUNA_ASSIGN_OR_RETURN(shapes, InferShapes(graph));
-  LACUNA_ASSIGN_OR_RETURN(selection, LayerSelection::Make(options.layers, options.skip_first, options.scheme.kind));
-  LACUNA_ASSIGN_OR_RETURN(flops, CountConvolutionFlops(graph, shapes, selection));
-  PrunedModel pruned{.scheme = options.scheme, .dense_flops = flops.all, .flops = flops.all};
+  ImportOptions as_it_is;
+  as_it_is.for_execution = false;
+  LACUNA_ASSIGN_OR_RETURN(graph, ImportOnnx(bytes, as_it_is));
+  LookThroughIdentities(graph);
+  PrunedModel pruned{.scheme = options.scheme};
+  const auto runnable = ReadRunnable(bytes, options);
+  if (runnable.ok()) pruned.dense_flops = pruned.flops = runnable->flops.all;
   if (options.flops_rate.has_value()) {
-    LACUNA_ASSIGN_OR_RETURN(rate, RateForFlops(flops, *options.flops_rate));
+    if (!runnable.ok()) return runnable.status();
+    LACUNA_ASSIGN_OR_RETURN(rate, RateForFlops(runnable->flops, *options.flops_rate));
     pruned.scheme.rate = rate;
   }
-  std::map<std::string, onnx::TensorProto*> tensors;
-  for (auto& tensor : *model.mutable_graph()->mutable_initializer()) tensors[tensor.name()] = &tensor;
-
+  const Values values = runnable.ok() ? runnable->values : Values();
+  LACUNA_ASSIGN_OR_RETURN(selection,
+                          LayerSelection::Make(options.layers, options.skip_first, options.scheme.kind, graph));
+  const std::map<std::string, onnx::TensorProto*> tensors = ConstantsOf(*model.mutable_graph());
   std::map<std::string, int64_t> done;  // weights that several nodes share are pruned once
   for (const Node& node : graph.nodes) {
-    LACUNA_ASSIGN_OR_RETURN(matrices, WeightMatricesOf(graph, shapes, node));
+    LACUNA_ASSIGN_OR_RETURN(matrices, WeightMatricesOf(graph, values, node));
     for (const WeightMatrix& matrix : matrices) {
-      if (!selection.Selects(node, matrix)) continue;
+      const auto leave = [&](const char* why) {
+        pruned.left.push_back({node.name, matrix.initializer, matrix.shape.elements(), why});
+      };
+      if (!selection.Selects(node, matrix)) {
+        leave("not selected");
+        continue;
+      }
       const auto found = tensors.find(matrix.initializer);
       if (found == tensors.end()) {
-        return Status::Make(StatusCode::kUnsupported, "%s: its weights '%s' are no initializer", node.Label().c_str(),
-                            matrix.initializer.c_str());
+        leave("computed from other constants");
+        continue;
       }
       if (!done.contains(matrix.initializer)) {
         LACUNA_ASSIGN_OR_RETURN(nnz, PruneInitializer(pruned.scheme, matrix, *found->second, model));
         done[matrix.initializer] = nnz;
       }
       const PrunedLayer layer{node.name, matrix.initializer, matrix.shape.elements(), done[matrix.initializer]};
-      if (node.op == "Conv") {
+      if (node.op == "Conv" && values.contains(node.outputs[0])) {
         const double kept = static_cast<double>(layer.nnz) / static_cast<double>(layer.weights);
-        pruned.flops -= (1.0 - kept) * FlopsOf(shapes, node, matrix);
+        pruned.flops -= (1.0 - kept) * FlopsOf(values, node, matrix);
       }
       pruned.layers.push_back(layer);
     }
   }
-  if (!pruned.layers.empty()) return pruned;
-  return Status::InvalidArgument("no layer is selected by layers '%s'%s", options.layers.c_str(),
-                                 options.skip_first ? " with the first Conv skipped" : "");
+  if (pruned.layers.empty()) return NothingSelected(options, pruned);
+  return pruned;
 }
 
 }  // namespace graph

@@ -33,15 +33,27 @@ struct PrunedLayer {
   int64_t nnz;
 };
 
+// Weights that stay as they are.
+struct UnprunedLayer {
+  std::string name;
+  std::string initializer;
+  int64_t weights;
+  std::string reason;
+};
+
 struct PrunedModel {
   lacuna::prune::Scheme scheme{};  // with the rate that was applied
   std::vector<PrunedLayer> layers{};
-  double dense_flops = 0.0;  // of all convolutions
+  std::vector<UnprunedLayer> left{};
+  double dense_flops = 0.0;  // of all convolutions; 0 where the model cannot be run, so that extents are not known
   double flops = 0.0;        // of the weights that they keep
 };
 
-// Prunes the selected Conv, Gemm, MatMul, RNN, GRU and LSTM weights of `model` in place. The metadata entry of each is
-// read by StoredSchemeOf (layer_weights.h). Errors: an invalid model, no layer selected, scheme dense.
+// Prunes the selected Conv, ConvTranspose, Gemm, MatMul, RNN, GRU and LSTM weights of `model` in place, wherever the
+// model keeps them: as initializers, in Constant nodes, behind Identity nodes. All else passes through as it is,
+// operators and types that the executor does not know among it. The metadata entry of each is read by StoredSchemeOf
+// (layer_weights.h). Data in other files must have been embedded. Errors: an invalid model, no layer selected, scheme
+// dense, a FLOPs rate of a model that cannot be run.
 Result<PrunedModel> PruneModel(const PruneOptions& options, onnx::ModelProto& model);
 
 // Prunes the weights of each layer of `plan` in place, for a network that is compiled with CompileOptions::stored;

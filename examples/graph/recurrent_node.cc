@@ -15,21 +15,21 @@ using lacuna::GateActivation;
 using lacuna::GateFunction;
 
 // What is fixed by the operator.
-struct Operator {
+struct Cell {
   std::string_view op;
   int64_t gates;
   std::vector<std::string> activations;  // of one direction, by default
 };
 
-const Operator* FindOperator(const std::string& op) {
-  static const Operator kOperators[] = {
+const Cell* FindCell(const std::string& op) {
+  static const Cell kCells[] = {
       {"RNN", lacuna::RnnOptions::kGates, {"Tanh"}},
       {"GRU", lacuna::GruOptions::kGates, {"Sigmoid", "Tanh"}},
       {"LSTM", lacuna::LstmOptions::kGates, {"Sigmoid", "Tanh", "Tanh"}},
   };
   const auto* found =
-      std::find_if(std::begin(kOperators), std::end(kOperators), [&](const Operator& entry) { return entry.op == op; });
-  return found == std::end(kOperators) ? nullptr : found;
+      std::find_if(std::begin(kCells), std::end(kCells), [&](const Cell& entry) { return entry.op == op; });
+  return found == std::end(kCells) ? nullptr : found;
 }
 
 bool TakesAlpha(GateActivation activation) {
@@ -123,7 +123,7 @@ Result<bool> FlagAttribute(const Node& node, const char* name) {
 }
 
 Status ReadAttributes(const Node& node, RecurrentNode& recurrent) {
-  const Operator& op = *FindOperator(node.op);
+  const Cell& op = *FindCell(node.op);
   recurrent.gates = op.gates;
   LACUNA_ASSIGN_OR_RETURN(passes, PassesOf(node, op.activations));
   recurrent.passes = std::move(passes);
@@ -160,7 +160,7 @@ Status ReadExtents(const Node& node, const std::vector<Shape>& inputs, Recurrent
   recurrent.hidden = inputs[kR][2];
   if (recurrent.steps < 1 || recurrent.batch < 1 || recurrent.input < 1 || recurrent.hidden < 1) {
     return Status::Make(StatusCode::kUnsupported,
-                        "%s: inputs 0 and 2 have shapes %s and %s, supported are no extents of 0", node.Label().c_str(),
+                        "%s: inputs 0 and 2 have values %s and %s, supported are no extents of 0", node.Label().c_str(),
                         ToString(x).c_str(), ToString(inputs[kR]).c_str());
   }
   LACUNA_ASSIGN_OR_RETURN(hidden, IntAttribute(node, "hidden_size", recurrent.hidden));
@@ -189,32 +189,25 @@ Status CheckInputs(const Node& node, const std::vector<Shape>& inputs, const Rec
   return Status();
 }
 
-// Lengths that are all the steps are left out.
-Result<std::vector<int32_t>> LengthsOf(const Graph& graph, const Node& node, const RecurrentNode& recurrent) {
-  std::vector<int32_t> lengths;
-  if (!node.HasInput(kLengths)) return lengths;
-  const Tensor* tensor = graph.Constant(node.inputs[kLengths]);
-  if (tensor == nullptr || tensor->type != ElementType::kInteger) {
-    return Status::Make(StatusCode::kUnsupported, "%s: input %zu, '%s', the lengths, must be a constant of integers",
-                        node.Label().c_str(), size_t{kLengths}, node.inputs[kLengths].c_str());
-  }
-  bool all = true;
-  for (const int64_t length : tensor->integers) {
-    if (length < 0 || length > recurrent.steps) {
-      return Status::InvalidArgument("%s: input %zu, the lengths, has %lld, must be in [0, %lld]", node.Label().c_str(),
-                                     size_t{kLengths}, static_cast<long long>(length),
-                                     static_cast<long long>(recurrent.steps));
-    }
-    all = all && length == recurrent.steps;
-    lengths.push_back(static_cast<int32_t>(length));
-  }
-  if (all) lengths.clear();
-  return lengths;
-}
-
 }  // namespace
 
-bool IsRecurrent(const Node& node) { return FindOperator(node.op) != nullptr; }
+// Lengths that are all the steps are left out.
+Result<std::vector<int32_t>> RecurrentNode::CheckedLengths(const Node& node, std::span<const int64_t> values) const {
+  std::vector<int32_t> checked;
+  bool all = true;
+  for (const int64_t length : values) {
+    if (length < 0 || length > steps) {
+      return Status::InvalidArgument("%s: input %zu, the lengths, has %lld, must be in [0, %lld]", node.Label().c_str(),
+                                     size_t{kLengths}, static_cast<long long>(length), static_cast<long long>(steps));
+    }
+    all = all && length == steps;
+    checked.push_back(static_cast<int32_t>(length));
+  }
+  if (all) checked.clear();
+  return checked;
+}
+
+bool IsRecurrent(const Node& node) { return FindCell(node.op) != nullptr; }
 
 Shape RecurrentNode::Y() const {
   return batch_first ? Shape{batch, steps, directions(), hidden} : Shape{steps, directions(), batch, hidden};
@@ -229,8 +222,13 @@ Result<RecurrentNode> ReadRecurrent(const Graph& graph, const Node& node, const 
   LACUNA_RETURN_IF_ERROR(ReadAttributes(node, recurrent));
   LACUNA_RETURN_IF_ERROR(ReadExtents(node, inputs, recurrent));
   LACUNA_RETURN_IF_ERROR(CheckInputs(node, inputs, recurrent));
-  LACUNA_ASSIGN_OR_RETURN(lengths, LengthsOf(graph, node, recurrent));
-  recurrent.lengths = std::move(lengths);
+  if (!node.HasInput(kLengths)) return recurrent;
+  const Tensor* lengths = graph.Constant(node.inputs[kLengths]);
+  recurrent.computed_lengths = lengths == nullptr;
+  if (lengths == nullptr) return recurrent;
+  if (lengths->IsFloats()) return recurrent;  // which inference refuses
+  LACUNA_ASSIGN_OR_RETURN(checked, recurrent.CheckedLengths(node, lengths->integers));
+  recurrent.lengths = std::move(checked);
   return recurrent;
 }
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "graph/graph.h"
@@ -35,16 +36,18 @@ struct RecurrentNode {
   bool input_forget = false;         // of a LSTM
   bool batch_first = false;          // ONNX's layout 1
   std::vector<int32_t> lengths{};    // of each sequence, or none: all have all steps
+  bool computed_lengths = false;     // they are known when the network runs, and `lengths` is empty
 
   int64_t directions() const { return static_cast<int64_t>(passes.size()); }
   int64_t rows() const { return gates * hidden; }
   Shape Y() const;
   Shape State() const;  // of Y_h, Y_c and the initial states
+  // Sequence lengths as `lengths` holds them; an error unless all are in [0, steps].
+  Result<std::vector<int32_t>> CheckedLengths(const Node& node, std::span<const int64_t> values) const;
 };
 
 // Reads and checks a node that IsRecurrent; `inputs` are the shapes of its inputs, empty for absent ones. Errors name
-// the node and the input or attribute: kInvalidArgument for one that does not fit, kUnsupported for lengths that are no
-// constant and for extents of zero.
+// the node and the input or attribute: kInvalidArgument for one that does not fit, kUnsupported for extents of zero.
 Result<RecurrentNode> ReadRecurrent(const Graph& graph, const Node& node, const std::vector<Shape>& inputs);
 
 }  // namespace graph

@@ -16,6 +16,7 @@
 #include "graph/layer_graph.h"
 #include "graph/layer_selection.h"
 #include "graph/layer_weights.h"
+#include "graph/operator.h"
 #include "graph/pruning.h"
 #include "graph/shape_inference.h"
 #include "graph/step.h"
@@ -33,15 +34,15 @@ using lacuna::prune::Scheme;
 using lacuna::prune::SchemeCandidate;
 using lacuna::prune::SchemeKind;
 
-Result<LayerDescription> Describe(const Graph& graph, const Shapes& shapes, const Node& node,
+Result<LayerDescription> Describe(const Graph& graph, const Values& values, const Node& node,
                                   const WeightMatrix& matrix) {
   LayerDescription layer{.out_channels = matrix.shape.rows,
                          .channels_per_group = matrix.shape.columns / matrix.taps,
-                         .positions = Elements(shapes.at(node.outputs[0])) / matrix.shape.rows,
+                         .positions = Elements(values.at(node.outputs[0]).shape) / matrix.shape.rows,
                          .groups = matrix.shape.groups};
   if (node.op != "Conv") return layer;
   LACUNA_ASSIGN_OR_RETURN(window,
-                          ConvWindow(node, shapes.at(node.inputs[0]), graph.Constant(matrix.initializer)->shape));
+                          ConvWindow(node, values.at(node.inputs[0]).shape, graph.Constant(matrix.initializer)->shape));
   const auto place = static_cast<std::ptrdiff_t>(layer.kernel.size() - window.rank());  // at most 3 axes
   std::copy(window.kernel.begin(), window.kernel.end(), layer.kernel.begin() + place);
   std::copy(window.stride.begin(), window.stride.end(), layer.stride.begin() + place);
@@ -114,9 +115,9 @@ struct SchemeMapper::Job {
 
 Result<SchemeMapper> SchemeMapper::Make(const Graph& graph, const MapperOptions& options) {
   SchemeMapper mapper(graph);
-  LACUNA_ASSIGN_OR_RETURN(shapes, InferShapes(graph));
-  mapper.shapes_ = std::move(shapes);
-  LACUNA_ASSIGN_OR_RETURN(fused, FuseLayers(graph, mapper.shapes_));
+  LACUNA_ASSIGN_OR_RETURN(values, InferValues(graph));
+  mapper.values_ = std::move(values);
+  LACUNA_ASSIGN_OR_RETURN(fused, FuseLayers(graph, mapper.values_));
   mapper.fused_ = std::move(fused);
   LACUNA_RETURN_IF_ERROR(mapper.AddLayers(options));
   return mapper;
@@ -124,20 +125,20 @@ Result<SchemeMapper> SchemeMapper::Make(const Graph& graph, const MapperOptions&
 
 Status SchemeMapper::AddLayers(const MapperOptions& options) {
   // Unstructured pruning suits all layers: what does not suit depthwise ones is left out of their candidates.
-  LACUNA_ASSIGN_OR_RETURN(selection, LayerSelection::Make(options.layers, false, SchemeKind::kUnstructured));
+  LACUNA_ASSIGN_OR_RETURN(selection, LayerSelection::Make(options.layers, false, SchemeKind::kUnstructured, *graph_));
   std::map<std::string, size_t> by_weights;
   std::set<std::string> names;
   bool first = true;
   for (size_t i = 0; i < fused_.size(); ++i) {
     const Node& node = *fused_[i].node;
     if (IsView(node)) continue;
-    LACUNA_ASSIGN_OR_RETURN(matrix, WeightMatrixOf(*graph_, shapes_, node));
+    LACUNA_ASSIGN_OR_RETURN(matrix, WeightMatrixOf(*graph_, values_, node));
     const bool is_first = node.op == "Conv" && std::exchange(first, first && node.op != "Conv");
     if (!matrix.has_value() || !selection.Selects(node, *matrix)) {
       others_.push_back(i);
       continue;
     }
-    LACUNA_ASSIGN_OR_RETURN(description, Describe(*graph_, shapes_, node, *matrix));
+    LACUNA_ASSIGN_OR_RETURN(description, Describe(*graph_, values_, node, *matrix));
     const auto [known, added] = by_weights.emplace(matrix->initializer, mapped_.size());
     if (!added) {
       mapped_[known->second].uses.push_back(i);
@@ -175,7 +176,7 @@ Result<std::vector<SchemeMapper::Job>> SchemeMapper::MakeJobs() {
   std::vector<Job> jobs;
   std::map<std::string, size_t> by_key;
   const auto add = [&](size_t i, const Scheme* scheme, const std::string& scheme_name, double& result) {
-    std::string key = LayerText(*graph_, shapes_, fused_[i]) + " as " + scheme_name;
+    std::string key = LayerText(*graph_, values_, fused_[i]) + " as " + scheme_name;
     const auto [known, added] = by_key.emplace(key, jobs.size());
     if (added) jobs.push_back({std::move(key), i, scheme, {}});
     jobs[known->second].results.push_back(&result);
@@ -188,7 +189,7 @@ Result<std::vector<SchemeMapper::Job>> SchemeMapper::MakeJobs() {
   }
   other_ms_ = 0.0;
   for (const size_t i : others_) {
-    LACUNA_ASSIGN_OR_RETURN(matrices, WeightMatricesOf(*graph_, shapes_, *fused_[i].node));
+    LACUNA_ASSIGN_OR_RETURN(matrices, WeightMatricesOf(*graph_, values_, *fused_[i].node));
     std::string schemes;
     for (const WeightMatrix& matrix : matrices) {
       LACUNA_ASSIGN_OR_RETURN(stored, StoredSchemeOf(*graph_, matrix));
@@ -208,7 +209,7 @@ Result<double> SchemeMapper::MeasureAlone(const Job& job, const CompileOptions& 
   alone.layers = ".";  // matches any name
   alone.prune_first = true;
   alone.kernels.progress = nullptr;  // the meter's is enough
-  LACUNA_ASSIGN_OR_RETURN(network, Network::Compile(LayerGraph(*graph_, shapes_, fused_[job.layer]), alone));
+  LACUNA_ASSIGN_OR_RETURN(network, Network::Compile(LayerGraph(*graph_, values_, fused_[job.layer]), alone));
   for (size_t i = 0; i < network.input_count(); ++i) FillGaussian(network.input(i), 1.0f, 1000 + i);
   LACUNA_ASSIGN_OR_RETURN(ms, meter.measure(network));
   if (ms >= 0 && ms <= 1e3 * lacuna::prune::kMaxLayerCost) return ms;  // false for NaN

@@ -125,7 +125,7 @@ class SchemeMapper {
                     const lacuna::prune::Mapping& mapping) const;
 
   const Graph* graph_;
-  Shapes shapes_;
+  Values values_;
   std::vector<Layer> fused_;
   std::vector<size_t> others_;  // indices of fused_ that are not mapped and have a step
   std::vector<MappedLayer> mapped_;

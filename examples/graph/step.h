@@ -22,10 +22,12 @@
 
 namespace graph {
 
+struct NodeContext;  // graph/operator.h
+
 // What a step is made from. The graph outlives the step; its weights need to only where they are kept.
 struct StepContext {
   const Graph& graph;
-  const Shapes& shapes;
+  const Values& values;
   const Layer& layer;
   const KernelSelection& kernels;        // of layers with weights
   KernelSelector::Progress measuring{};  // told while `kernels` are measured; may be null
@@ -35,8 +37,11 @@ struct StepContext {
   bool reference = false;     // layers with weights run lacuna's naive loops
   bool keep_weights = false;  // beside their packed form, for ErrorOverBound
 
-  const Shape& InputShape(size_t i) const { return shapes.at(layer.node->inputs[i]); }
-  const Shape& OutputShape() const { return shapes.at(layer.output); }
+  const Shape& InputShape(size_t i) const { return values.at(layer.node->inputs[i]).shape; }
+  ElementType InputType(size_t i = 0) const { return values.at(layer.node->inputs[i]).type; }
+  const Shape& OutputShape() const { return values.at(layer.output).shape; }
+  ElementType OutputType() const { return values.at(layer.output).type; }
+  NodeContext At() const;
   lacuna::prune::Scheme SchemeOf(size_t matrix) const {
     return matrix < schemes.size() ? schemes[matrix] : lacuna::prune::Scheme{};
   }
@@ -46,11 +51,20 @@ struct StepContext {
 };
 
 struct StepArgs {
-  std::span<const float* const> inputs;  // as Step::inputs() names them
-  float* output;                         // overlaps no input and no other output
-  std::span<std::byte> workspace;        // WorkspaceBytes(threads.concurrency()), aligned to lacuna::kAlignment
+  std::span<const void* const> inputs;  // as Step::inputs() names them
+  std::span<void* const> outputs;       // of Layer::output, then Layer::further; they overlap no input, nor each other
+  std::span<std::byte> workspace;       // WorkspaceBytes(threads.concurrency()), aligned to lacuna::kAlignment
   const Threads& threads;
-  std::span<float* const> further{};  // of Layer::further
+
+  // T: float, or int64_t for values of integer types.
+  template <class T = float>
+  const T* in(size_t i) const {
+    return static_cast<const T*>(inputs[i]);
+  }
+  template <class T = float>
+  T* out(size_t i = 0) const {
+    return static_cast<T*>(outputs[i]);
+  }
 };
 
 // What layers with weights tell about themselves.
@@ -99,26 +113,8 @@ class Step {
 
 using StepResult = Result<std::unique_ptr<Step>>;
 
-// Dispatches on the operator of context.layer.node.
+// By the table of operators. Precondition: context.layer.node passed CheckOperator and is no view.
 StepResult MakeStep(const StepContext& context);
-
-StepResult MakeWeightStep(const StepContext& context, const WeightMatrix& matrix);  // Conv, Gemm, MatMul: lacuna
-StepResult MakeRecurrentStep(const StepContext& context);                           // RNN, GRU, LSTM: lacuna
-StepResult MakeMatMulStep(const StepContext& context);  // MatMul and Gemm whose operands are both computed
-StepResult MakePoolStep(const StepContext& context);    // MaxPool, AveragePool
-StepResult MakeGlobalAveragePoolStep(const StepContext& context);
-StepResult MakeActivationStep(const StepContext& context, const lacuna::Epilogue& activation);
-StepResult MakeHardSigmoidStep(const StepContext& context);
-StepResult MakeBinaryStep(const StepContext& context);              // Add, Mul
-StepResult MakeBatchNormalizationStep(const StepContext& context);  // one that nothing absorbed
-StepResult MakeConcatStep(const StepContext& context);
-StepResult MakeSoftmaxStep(const StepContext& context);
-StepResult MakeTransposeStep(const StepContext& context);
-StepResult MakeSliceStep(const StepContext& context);
-StepResult MakeResizeStep(const StepContext& context);  // Resize and Upsample of mode nearest
-
-// Operators whose output is their first input under another shape: they share its memory and have no step.
-bool IsView(const Node& node);
 
 }  // namespace graph
 

@@ -13,12 +13,12 @@ std::vector<float> Transposed(std::span<const float> values, int64_t rows, int64
 }
 
 bool IsFloatOfRank(const Tensor* tensor, size_t rank) {
-  return tensor != nullptr && tensor->type == ElementType::kFloat && tensor->shape.size() == rank;
+  return tensor != nullptr && tensor->IsFloats() && tensor->shape.size() == rank;
 }
 
 Result<std::optional<WeightMatrix>> ConvWeights(const Graph& graph, const Node& node) {
   const Tensor* w = graph.Constant(node.inputs[1]);
-  if (w == nullptr || w->type != ElementType::kFloat || w->shape.size() < 3) return std::optional<WeightMatrix>();
+  if (w == nullptr || !w->IsFloats() || w->shape.size() < 3) return std::optional<WeightMatrix>();
   LACUNA_ASSIGN_OR_RETURN(groups, IntAttribute(node, "group", 1));
   WeightMatrix matrix;
   matrix.initializer = node.inputs[1];
@@ -28,10 +28,32 @@ Result<std::optional<WeightMatrix>> ConvWeights(const Graph& graph, const Node& 
   return std::optional<WeightMatrix>(matrix);
 }
 
+Result<std::optional<WeightMatrix>> DeconvolutionWeights(const Graph& graph, const Values& values, const Node& node) {
+  const Tensor* w = graph.Constant(node.inputs[1]);
+  if (w == nullptr || !w->IsFloats() || w->shape.size() < 3) return std::optional<WeightMatrix>();
+  const auto x = values.find(node.inputs[0]);
+  Shape input = x != values.end() ? x->second.shape : Shape();
+  // Without the input its extents do not matter to the weights.
+  if (input.empty()) {
+    input.assign(w->shape.size(), 1);
+    input[1] = w->shape[0];
+  }
+  LACUNA_ASSIGN_OR_RETURN(deconvolution, DeconvolutionOf(node, input, w->shape));
+  WeightMatrix matrix;
+  matrix.initializer = node.inputs[1];
+  for (size_t axis = 0; axis < deconvolution.rank(); ++axis) matrix.taps *= deconvolution.Taps(axis);
+  matrix.shape = {.rows = deconvolution.groups * deconvolution.out_per_group * deconvolution.Phases(),
+                  .columns = deconvolution.in_per_group * matrix.taps,
+                  .groups = deconvolution.groups};
+  LACUNA_RETURN_IF_ERROR(matrix.shape.Validate());
+  matrix.deconvolution = std::move(deconvolution);
+  return std::optional<WeightMatrix>(std::move(matrix));
+}
+
 // Whether the C of a Gemm is a constant with one value for each of `rows` of W: along the columns of Y if
 // rows_are_channels, along its rows otherwise.
 bool IsBias(const Graph& graph, const Node& node, const WeightMatrix& matrix) {
-  if (!node.HasInput(2)) return true;
+  if (!node.HasInput(2) || !ReadsC(node)) return true;
   const Tensor* c = graph.Constant(node.inputs[2]);
   if (c == nullptr) return false;
   if (c->floats.size() == 1) return true;
@@ -41,8 +63,14 @@ bool IsBias(const Graph& graph, const Node& node, const WeightMatrix& matrix) {
 
 }  // namespace
 
-Result<std::optional<WeightMatrix>> WeightMatrixOf(const Graph& graph, const Shapes& shapes, const Node& node) {
+bool ReadsC(const Node& node) {
+  const auto beta = FloatAttribute(node, "beta", 1.0f);
+  return node.op != "Gemm" || !beta.ok() || *beta != 0.0f;
+}
+
+Result<std::optional<WeightMatrix>> WeightMatrixOf(const Graph& graph, const Values& values, const Node& node) {
   if (node.op == "Conv") return ConvWeights(graph, node);
+  if (node.op == "ConvTranspose") return DeconvolutionWeights(graph, values, node);
   if (node.op != "Gemm" && node.op != "MatMul") return std::optional<WeightMatrix>();
   const Tensor* a = graph.Constant(node.inputs[0]);
   const Tensor* b = graph.Constant(node.inputs[1]);
@@ -51,7 +79,7 @@ Result<std::optional<WeightMatrix>> WeightMatrixOf(const Graph& graph, const Sha
   if (IsFloatOfRank(b, 2)) {
     LACUNA_ASSIGN_OR_RETURN(trans_b, IntAttribute(node, "transB", 0));
     matrix.transposed = trans_b == 0;  // ONNX stores the right operand [K, N]
-  } else if (IsFloatOfRank(a, 2) && shapes.at(node.inputs[1]).size() == 2) {
+  } else if (IsFloatOfRank(a, 2) && values.contains(node.inputs[1]) && values.at(node.inputs[1]).shape.size() == 2) {
     LACUNA_ASSIGN_OR_RETURN(trans_a, IntAttribute(node, "transA", 0));
     matrix.transposed = trans_a != 0;
     matrix.input = 0;
@@ -67,10 +95,10 @@ Result<std::optional<WeightMatrix>> WeightMatrixOf(const Graph& graph, const Sha
   return std::optional<WeightMatrix>(matrix);
 }
 
-Result<std::vector<WeightMatrix>> WeightMatricesOf(const Graph& graph, const Shapes& shapes, const Node& node) {
+Result<std::vector<WeightMatrix>> WeightMatricesOf(const Graph& graph, const Values& values, const Node& node) {
   std::vector<WeightMatrix> matrices;
   if (!IsRecurrent(node)) {
-    LACUNA_ASSIGN_OR_RETURN(matrix, WeightMatrixOf(graph, shapes, node));
+    LACUNA_ASSIGN_OR_RETURN(matrix, WeightMatrixOf(graph, values, node));
     if (matrix.has_value()) matrices.push_back(*std::move(matrix));
     return matrices;
   }
@@ -97,11 +125,13 @@ void Transpose(std::span<const float> values, int64_t rows, int64_t columns, std
 }
 
 std::vector<float> ToRowMajor(const WeightMatrix& matrix, std::span<const float> stored) {
+  if (matrix.deconvolution.has_value()) return matrix.deconvolution->ToRows(stored);
   if (!matrix.transposed) return {stored.begin(), stored.end()};
   return Transposed(stored, matrix.shape.columns, matrix.shape.rows);
 }
 
 std::vector<float> FromRowMajor(const WeightMatrix& matrix, std::span<const float> values) {
+  if (matrix.deconvolution.has_value()) return matrix.deconvolution->FromRows(values);
   if (!matrix.transposed) return {values.begin(), values.end()};
   return Transposed(values, matrix.shape.rows, matrix.shape.columns);
 }

@@ -97,11 +97,6 @@ Status CheckRank(const Node& node, const Shape& x) {
 Result<Window> PoolWindow(const Node& node, const Shape& x) {
   LACUNA_RETURN_IF_ERROR(CheckRank(node, x));
   LACUNA_ASSIGN_OR_RETURN(ceil_mode, IntAttribute(node, "ceil_mode", 0));
-  LACUNA_ASSIGN_OR_RETURN(storage_order, IntAttribute(node, "storage_order", 0));
-  if (storage_order != 0) {
-    return Status::Make(StatusCode::kUnsupported, "%s: attribute 'storage_order' is %lld, supported is 0",
-                        node.Label().c_str(), static_cast<long long>(storage_order));
-  }
   if (!node.attributes.contains("kernel_shape")) {
     return Status::InvalidArgument("%s: attribute 'kernel_shape' is missing", node.Label().c_str());
   }

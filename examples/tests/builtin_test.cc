@@ -49,15 +49,15 @@ int64_t NormalizationValues(const std::string& network, const graph::Node& conv)
 }
 
 Size SizeOf(const graph::Graph& model) {
-  const auto shapes = graph::InferShapes(model);
+  const auto shapes = graph::InferValues(model);
   REQUIRE_MESSAGE(shapes.ok(), std::string(shapes.status().message()));
   Size size;
   for (const graph::Node& node : model.nodes) {
     if (node.op != "Conv" && node.op != "Gemm") continue;
-    const graph::Shape& weights = shapes->at(node.inputs[1]);
+    const graph::Shape& weights = shapes->at(node.inputs[1]).shape;
     const int64_t elements = graph::Elements(weights);
     size.parameters += elements + weights[0];
-    const graph::Shape& y = shapes->at(node.outputs[0]);
+    const graph::Shape& y = shapes->at(node.outputs[0]).shape;
     size.macs += static_cast<double>(elements) * static_cast<double>(graph::Elements(y) / y[1]);
     if (node.op != "Conv") continue;
     ++size.convolutions;
@@ -82,9 +82,9 @@ TEST_CASE("shapes on the way") {
   const auto shape_of = [](const char* network, const char* value) {
     const auto model = graph::BuiltinNetwork(network, 2);
     REQUIRE(model.ok());
-    const auto shapes = graph::InferShapes(*model);
+    const auto shapes = graph::InferValues(*model);
     REQUIRE(shapes.ok());
-    return shapes->at(value);
+    return shapes->at(value).shape;
   };
   CHECK(shape_of("vgg16", "pool5") == graph::Shape{2, 512, 7, 7});
   CHECK(shape_of("resnet18", "res3a_branch1") == graph::Shape{2, 128, 28, 28});
@@ -148,7 +148,7 @@ TEST_CASE("video networks have the layers of the papers") {
     CAPTURE(layer.layer);
     const auto model = graph::BuiltinNetwork(layer.network, 2);
     REQUIRE(model.ok());
-    const auto shapes = graph::InferShapes(*model);
+    const auto shapes = graph::InferValues(*model);
     REQUIRE(shapes.ok());
     const auto batched = [](graph::Shape shape) {
       shape.insert(shape.begin(), 2);
@@ -157,9 +157,9 @@ TEST_CASE("video networks have the layers of the papers") {
     const auto node = std::find_if(model->nodes.begin(), model->nodes.end(),
                                    [&](const graph::Node& candidate) { return candidate.name == layer.layer; });
     REQUIRE(node != model->nodes.end());
-    CHECK(shapes->at(node->inputs[0]) == batched(layer.input));
-    CHECK(shapes->at(node->inputs[1]) == layer.weights);
-    CHECK(shapes->at(node->outputs[0]) == batched(layer.output));
+    CHECK(shapes->at(node->inputs[0]).shape == batched(layer.input));
+    CHECK(shapes->at(node->inputs[1]).shape == layer.weights);
+    CHECK(shapes->at(node->outputs[0]).shape == batched(layer.output));
   }
 }
 
@@ -176,13 +176,13 @@ TEST_CASE("usual pruning: the layers, and the rate they need for the FLOPs rate 
         Expected{"s3d", 2.1, 3.496, 75, "conv1_t"}}) {
     CAPTURE(expected.network);
     const auto model = graph::BuiltinNetwork(expected.network);
-    const auto shapes = graph::InferShapes(*model);
+    const auto shapes = graph::InferValues(*model);
     REQUIRE(shapes.ok());
     const auto usual = graph::UsualPruningOf(expected.network);
     REQUIRE(usual.has_value());
     CHECK(usual->flops_rate == expected.flops_rate);
     auto selection =
-        graph::LayerSelection::Make(usual->layers, /*skip_first=*/true, lacuna::prune::SchemeKind::kPunched);
+        graph::LayerSelection::Make(usual->layers, /*skip_first=*/true, lacuna::prune::SchemeKind::kPunched, *model);
     REQUIRE(selection.ok());
     const auto flops = graph::CountConvolutionFlops(*model, *shapes, *selection);
     REQUIRE(flops.ok());
@@ -230,16 +230,16 @@ TEST_CASE("every convolution and its activation are one layer") {
 TEST_CASE("the recurrent network: shapes, weights, and what a global scheme prunes") {
   auto model = graph::BuiltinNetwork("gru_timit", 2);
   REQUIRE(model.ok());
-  const auto shapes = graph::InferShapes(*model);
+  const auto shapes = graph::InferValues(*model);
   REQUIRE_MESSAGE(shapes.ok(), std::string(shapes.status().message()));
-  CHECK(shapes->at("gru1") == graph::Shape{100, 1, 2, 1024});
-  CHECK(shapes->at("gru2.h") == graph::Shape{100, 2, 1024});
-  CHECK(shapes->at("probabilities") == graph::Shape{200, 39});
+  CHECK(shapes->at("gru1").shape == graph::Shape{100, 1, 2, 1024});
+  CHECK(shapes->at("gru2.h").shape == graph::Shape{100, 2, 1024});
+  CHECK(shapes->at("probabilities").shape == graph::Shape{200, 39});
   int64_t weights = 0;
   for (const graph::Node& node : model->nodes) {
     if (node.op != "GRU") continue;
     CHECK(std::get<int64_t>(node.attributes.at("linear_before_reset")) == 1);
-    for (const size_t input : {1, 2}) weights += graph::Elements(shapes->at(node.inputs[input]));
+    for (const size_t input : {1, 2}) weights += graph::Elements(shapes->at(node.inputs[input]).shape);
   }
   CHECK(weights == 3 * 1024 * (39 + 1024 + 1024 + 1024));
   model->inputs[0].shape[0] = 3;  // the weights do not depend on the number of frames

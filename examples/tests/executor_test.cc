@@ -190,10 +190,13 @@ TEST_CASE("outputs that no step computes: inputs, constants and views of them") 
   CHECK(network.layers().empty());
   CHECK(network.output_shape(0) == graph::Shape{3, 2});
   CHECK(network.output(0)[5] == network.input(0)[5]);
-  CHECK(network.output(1)[3] == model.initializers.at("w").floats[3]);
+  CHECK(network.output(1)[3] == model.initializers.at("u").floats[3]);
   CHECK(network.output(2).data() == network.input(0).data());
   net.Output("target");
-  CHECK(Network::Compile(Import(net)).status().code() == StatusCode::kUnsupported);
+  const graph::Graph integers = Import(net);
+  Network with_integers = Compiled(integers);
+  CHECK(with_integers.output_type(3) == graph::ElementType::kInt64);
+  CHECK(with_integers.integer_output(3)[0] == 3);
 }
 
 TEST_CASE("memory is shared by values that do not meet") {

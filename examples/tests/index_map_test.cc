@@ -12,6 +12,7 @@
 #include "examples/tests/model_builder.h"
 #include "graph/executor.h"
 #include "graph/onnx_import.h"
+#include "graph/resized_axis.h"
 
 namespace {
 
@@ -136,7 +137,7 @@ TEST_CASE("the nearest element, by every rule") {
   using Coordinate = graph::ResizedAxis::Coordinate;
   using Nearest = graph::ResizedAxis::Nearest;
   const auto sources = [](Coordinate coordinate, Nearest nearest, int64_t input, int64_t output) {
-    const double scale = static_cast<double>(output) / static_cast<double>(input);
+    const float scale = static_cast<float>(output) / static_cast<float>(input);
     const graph::ResizedAxis axis{input, output, scale, coordinate, nearest};
     Shape from;
     for (int64_t i = 0; i < output; ++i) from.push_back(axis.Source(i));
@@ -158,12 +159,12 @@ TEST_CASE("the nearest element, by every rule") {
 }
 
 TEST_CASE("resizes that are refused") {
-  ModelBuilder linear = Resize({1, 1, 2, 2}, {1, 1, 2, 2});
-  AddString(linear, "mode", "linear");
-  CheckRefused(linear, StatusCode::kUnsupported, "'mode' is 'linear'");
-  ModelBuilder crop = Resize({1, 1, 2, 2}, {1, 1, 2, 2});
-  AddString(crop, "coordinate_transformation_mode", "tf_crop_and_resize");
-  CheckRefused(crop, StatusCode::kUnsupported, "'tf_crop_and_resize'");
+  ModelBuilder mode = Resize({1, 1, 2, 2}, {1, 1, 2, 2});
+  AddString(mode, "mode", "lanczos");
+  CheckRefused(mode, StatusCode::kUnsupported, "'mode' is 'lanczos'");
+  ModelBuilder coordinate = Resize({1, 1, 2, 2}, {1, 1, 2, 2});
+  AddString(coordinate, "coordinate_transformation_mode", "centre");
+  CheckRefused(coordinate, StatusCode::kUnsupported, "'centre'");
   CheckRefused(Resize({1, 1, 2, 2}, {2, 2}), StatusCode::kInvalidArgument, "one entry per axis of [1, 1, 2, 2]");
   CheckRefused(Resize({2, 2}, {1, 0}), StatusCode::kInvalidArgument, "axis 1 of [2, 2] is resized by 0");
   CheckRefused(Resize({2, 2}, {-1, 1}), StatusCode::kInvalidArgument, "axis 0");

@@ -156,7 +156,7 @@ TEST_CASE("layers as networks of their own, one after the other, compute what th
   std::map<std::string, std::vector<float>> values;
   values["image"] = {whole.input(0).begin(), whole.input(0).end()};
   REQUIRE(whole.Run().ok());
-  const auto shapes = Value(graph::InferShapes(graph));
+  const auto shapes = Value(graph::InferValues(graph));
   size_t fused = 0;
   for (const graph::Layer& layer : Value(graph::FuseLayers(graph, shapes))) {
     CAPTURE(layer.node->name);
@@ -168,7 +168,7 @@ TEST_CASE("layers as networks of their own, one after the other, compute what th
     auto network = Value(Network::Compile(part));
     REQUIRE(network.layers().size() == 1);
     CHECK(network.layers()[0].fused.size() == layer.fused.size());
-    CHECK(network.output_shape(0) == shapes.at(layer.output));
+    CHECK(network.output_shape(0) == shapes.at(layer.output).shape);
     for (size_t i = 0; i < network.input_count(); ++i) {
       const std::vector<float>& input = values.at(network.input_info(i).name);
       std::copy(input.begin(), input.end(), network.input(i).begin());
@@ -183,7 +183,7 @@ TEST_CASE("layers as networks of their own, one after the other, compute what th
 
 TEST_CASE("texts of layers differ where their latencies do") {
   const Graph sample = Sample();
-  const auto sample_shapes = Value(graph::InferShapes(sample));
+  const auto sample_shapes = Value(graph::InferValues(sample));
   const auto sample_layers = Value(graph::FuseLayers(sample, sample_shapes));
   const auto text = [&](size_t i) { return graph::LayerText(sample, sample_shapes, sample_layers[i]); };
   CHECK(text(1) == text(2));

@@ -50,7 +50,6 @@ TEST_CASE("geometry that is refused") {
   refused({{"kernel_shape", Shape{2, 2}}, {"pads", Shape{2, 0, 0, 0}}}, "pads");
   refused({{"kernel_shape", Shape{2, 2}}, {"dilations", Shape{1}}}, "dilations");
   refused({{"kernel_shape", Shape{2, 2}}, {"auto_pad", std::string("HALF")}}, "HALF");
-  refused({{"kernel_shape", Shape{2, 2}}, {"storage_order", int64_t{1}}}, "storage_order");
 }
 
 }  // namespace

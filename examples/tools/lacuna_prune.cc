@@ -1,14 +1,18 @@
 // lacuna-prune: prunes the weights of an ONNX model and records how in its metadata.
 
+#include "lacuna/version.h"
+
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 #include <string>
 
 #include "graph/layer_selection.h"
 #include "graph/onnx_file.h"
 #include "graph/pruning.h"
+#include "tools/scheme_options.h"
 
 namespace {
 
@@ -21,9 +25,13 @@ struct Arguments {
 };
 
 graph::Status Prune(Arguments& arguments) {
-  LACUNA_ASSIGN_OR_RETURN(scheme, lacuna::prune::MakeScheme(arguments.scheme, arguments.rate.value_or(1.0)));
+  // A FLOPs rate finds the rate itself.
+  const bool finds_rate = arguments.prune.flops_rate.has_value();
+  LACUNA_ASSIGN_OR_RETURN(scheme, tools::SchemeOf(arguments.scheme, finds_rate ? 1.0 : arguments.rate));
   arguments.prune.scheme = scheme;
   LACUNA_ASSIGN_OR_RETURN(model, graph::ReadModel(arguments.input));
+  const std::string folder = std::filesystem::path(arguments.input).parent_path().string();
+  LACUNA_RETURN_IF_ERROR(graph::EmbedExternalData(model, folder.empty() ? "." : folder));
   LACUNA_ASSIGN_OR_RETURN(pruned, graph::PruneModel(arguments.prune, model));
   LACUNA_RETURN_IF_ERROR(graph::WriteModel(model, arguments.output));
   int64_t weights = 0, nnz = 0;
@@ -32,6 +40,10 @@ graph::Status Prune(Arguments& arguments) {
                 static_cast<long long>(layer.nnz), static_cast<long long>(layer.weights));
     weights += layer.weights;
     nnz += layer.nnz;
+  }
+  for (const graph::UnprunedLayer& layer : pruned.left) {
+    std::printf("%-32s %-32s left, %10lld weights: %s\n", layer.name.c_str(), layer.initializer.c_str(),
+                static_cast<long long>(layer.weights), layer.reason.c_str());
   }
   std::printf("%s: %zu layers, %lld of %lld weights kept (%.2fx)\n", pruned.scheme.Name().c_str(), pruned.layers.size(),
               static_cast<long long>(nnz), static_cast<long long>(weights),
@@ -50,12 +62,14 @@ int main(int argc, char** argv) {
   CLI::App app(
       "Prunes the weights of an ONNX model: zeros are written into the weights, the scheme of each pruned "
       "initializer into the metadata (lacuna.scheme/<initializer>), where lacuna-run --scheme stored finds them.");
+  app.set_version_flag("--version", "lacuna " LACUNA_VERSION);
   app.add_option("input", arguments.input, "ONNX model to read")->required();
   app.add_option("output", arguments.output, "ONNX model to write; replaced as a whole if it exists")->required();
   app.add_option("--scheme", arguments.scheme, "how weights are pruned. " + std::string(graph::kSchemeHelp))
       ->required();
-  auto* rate = app.add_option_group("rate")->require_option(1);
-  rate->add_option("--rate", arguments.rate, "dense weights / kept weights, 1 to 10000");
+  auto* rate = app.add_option_group("rate")->require_option(0, 1);
+  rate->add_option("--rate", arguments.rate,
+                   "dense weights / kept weights, 1 to 10000; or as part of the scheme, bcr_col-8x");
   rate->add_option("--flops-rate", arguments.prune.flops_rate,
                    "prune the layers at the one rate that makes the FLOPs of all convolutions together this many times "
                    "fewer");

@@ -1,5 +1,7 @@
 // lacuna-run: runs an ONNX model or a built-in network, layer by layer, and times or verifies it.
 
+#include "lacuna/version.h"
+
 #include <CLI/CLI.hpp>
 
 #include <cstdlib>  // defines __GLIBC__ where it is so
@@ -7,6 +9,7 @@
 #include <malloc.h>
 #endif
 
+#include <algorithm>
 #include <cstdio>
 #include <optional>
 #include <ostream>
@@ -17,13 +20,16 @@
 #include "graph/builtin.h"
 #include "graph/executor.h"
 #include "graph/layer_selection.h"
-#include "graph/onnx_import.h"
+#include "graph/layer_weights.h"
 #include "graph/replace_file.h"
 #include "graph/target.h"
 #include "tools/clip_input.h"
 #include "tools/explain.h"
 #include "tools/map_schemes.h"
+#include "tools/model_options.h"
 #include "tools/report.h"
+#include "tools/run_data.h"
+#include "tools/scheme_options.h"
 #include "tools/tuning.h"
 
 namespace {
@@ -36,7 +42,7 @@ using graph::Status;
 using graph::StatusCode;
 
 struct Arguments {
-  std::string model;
+  tools::ModelArguments model;
   std::string scheme = "dense";
   std::optional<double> rate;
   std::string flops_rate;
@@ -44,12 +50,15 @@ struct Arguments {
   bool prune_first = false;
   size_t threads = 1;
   int repeat = 10;
-  int64_t batch = 1;
   bool verify = false;
   bool explain = false;
   std::string compare;
   std::string json;
-  std::string input;
+  std::vector<std::string> inputs;
+  std::string output;
+  std::string expect;
+  double tolerance = 1e-4;
+  bool list = false;
   tools::TuningArguments tuning;
   tools::MapArguments map;
 };
@@ -60,11 +69,11 @@ Status SetFlopsRate(const Arguments& arguments, CompileOptions& options) {
     return Status::InvalidArgument("--flops-rate is %s, must be absent with %s", arguments.flops_rate.c_str(),
                                    arguments.rate.has_value() ? "--rate" : ("--scheme " + arguments.scheme).c_str());
   }
-  const auto usual = graph::UsualPruningOf(arguments.model);
+  const auto usual = graph::UsualPruningOf(arguments.model.model);
   if (arguments.flops_rate == "usual") {
     if (!usual.has_value()) {
       return Status::InvalidArgument("--flops-rate is usual, but '%s' has no usual rate, must be a number",
-                                     arguments.model.c_str());
+                                     arguments.model.model.c_str());
     }
     options.flops_rate = usual->flops_rate;
   } else {
@@ -97,23 +106,47 @@ Result<CompileOptions> OptionsOf(const Arguments& arguments) {
     options.stored = true;
     return options;
   }
-  auto scheme = arguments.rate.has_value() ? lacuna::prune::MakeScheme(arguments.scheme, *arguments.rate)
-                                           : lacuna::prune::ParseScheme(arguments.scheme);
-  if (!scheme.ok()) return scheme.status();
-  options.scheme = *scheme;
+  LACUNA_ASSIGN_OR_RETURN(scheme, tools::SchemeOf(arguments.scheme, arguments.rate));
+  options.scheme = scheme;
   return options;
 }
 
-Result<Graph> Load(const Arguments& arguments) {
-  if (graph::IsBuiltinNetwork(arguments.model)) return graph::BuiltinNetwork(arguments.model, arguments.batch);
-  graph::ImportOptions options;
-  options.batch = arguments.batch;
-  return graph::ImportOnnxFile(arguments.model, options);
+// What the network is run on: a clip, tensors, or nothing, which is random.
+struct Inputs {
+  std::vector<float> clip;
+  std::vector<tools::NamedTensor> tensors;
+
+  Status Fill(Network& network) const {
+    LACUNA_RETURN_IF_ERROR(tools::SetInputs(tensors, network));
+    if (!clip.empty()) tools::SetInputClip(clip, network);
+    return Status();
+  }
+};
+
+// A network that takes clips is given one by a folder of images or a video.
+Result<Inputs> ReadInputs(const Arguments& arguments, const Graph& model) {
+  Inputs inputs;
+  if (arguments.inputs.size() == 1 && !tools::IsTensorFile(arguments.inputs[0]) &&
+      arguments.inputs[0].find('=') == std::string::npos) {
+    LACUNA_ASSIGN_OR_RETURN(clip, tools::ReadInputClip(arguments.inputs[0], arguments.model.model, model));
+    inputs.clip = std::move(clip);
+    return inputs;
+  }
+  LACUNA_ASSIGN_OR_RETURN(tensors, tools::ReadInputs(arguments.inputs, model, tools::BoundInputs(arguments.model)));
+  inputs.tensors = std::move(tensors);
+  return inputs;
 }
 
-void FillInputs(const std::vector<float>& clip, Network& network) {
-  if (!clip.empty()) return tools::SetInputClip(clip, network);
-  for (size_t i = 0; i < network.input_count(); ++i) graph::FillGaussian(network.input(i), 1.0f, 1000 + i);
+// Writes the outputs of a run, and compares them.
+Status UseOutputs(const Arguments& arguments, Network& network) {
+  if (arguments.output.empty() && arguments.expect.empty()) return Status();
+  LACUNA_RETURN_IF_ERROR(network.Run());
+  if (!arguments.output.empty()) {
+    LACUNA_RETURN_IF_ERROR(tools::WriteTensors(tools::OutputsOf(network), arguments.output));
+  }
+  if (arguments.expect.empty()) return Status();
+  LACUNA_ASSIGN_OR_RETURN(expected, tools::ReadTensors(arguments.expect, "output"));
+  return tools::CompareOutputs(expected, arguments.tolerance, network);
 }
 
 Status Verify(Network& network) {
@@ -150,11 +183,18 @@ Status CheckPlanOptions(const Arguments& arguments) {
                                                    {"--explain", maps && arguments.explain},
                                                    {"--compare", maps && !arguments.compare.empty()},
                                                    {"--json", maps && !arguments.json.empty()},
-                                                   {"--input", maps && !arguments.input.empty()}};
+                                                   {"--input", maps && !arguments.inputs.empty()},
+                                                   {"--output", maps && !arguments.output.empty()},
+                                                   {"--expect", maps && !arguments.expect.empty()}};
   for (const auto& [name, given] : excluded) {
     if (given) return Status::InvalidArgument("%s must be absent with %s", name, maps ? "--map" : "--plan");
   }
   return Status();
+}
+
+bool HasStoredSchemes(const Graph& model) {
+  return std::any_of(model.metadata.begin(), model.metadata.end(),
+                     [](const auto& entry) { return entry.first.starts_with(graph::kSchemeMetadataPrefix); });
 }
 
 Status Run(const Arguments& arguments) {
@@ -163,9 +203,15 @@ Status Run(const Arguments& arguments) {
   tools::Tuning tuning("lacuna-run");
   LACUNA_RETURN_IF_ERROR(tuning.Prepare(arguments.tuning));
   options.kernels = tuning.selection();
-  LACUNA_ASSIGN_OR_RETURN(model, Load(arguments));
+  LACUNA_ASSIGN_OR_RETURN(model, tools::LoadModel(arguments.model));
+  const std::string& name = arguments.model.model;
+  if (arguments.list) return report::PrintContents(name, model);
+  if (options.stored && !HasStoredSchemes(model)) {
+    return Status::InvalidArgument("--scheme is stored, but '%s' records no scheme: prune it with lacuna-prune first",
+                                   name.c_str());
+  }
   if (!arguments.map.mapper.empty()) {
-    const Status mapped = tools::MapSchemes(arguments.model, model, options, arguments.rate, arguments.map);
+    const Status mapped = tools::MapSchemes(name, model, options, arguments.rate, arguments.map);
     const Status saved = tuning.Save();
     return mapped.ok() ? saved : mapped;
   }
@@ -174,22 +220,18 @@ Status Run(const Arguments& arguments) {
     LACUNA_ASSIGN_OR_RETURN(applied, tools::ApplyPlan(arguments.map.plan, model, options));
     plan = std::move(applied);
   }
-  std::vector<float> clip;
-  if (!arguments.input.empty()) {
-    LACUNA_ASSIGN_OR_RETURN(read, tools::ReadInputClip(arguments.input, arguments.model, model));
-    clip = std::move(read);
-  }
+  LACUNA_ASSIGN_OR_RETURN(inputs, ReadInputs(arguments, model));
   auto compiled = arguments.compare.empty() ? Network::Compile(std::move(model), options)
                                             : Network::Compile(model, options);  // compiled once more below
   if (!compiled.ok()) return compiled.status();
   LACUNA_RETURN_IF_ERROR(tuning.Save());
   Network network = *std::move(compiled);
-  FillInputs(clip, network);
-  if (arguments.explain) report::PrintExplanations(arguments.model, network);
+  LACUNA_RETURN_IF_ERROR(inputs.Fill(network));
+  if (arguments.explain) report::PrintExplanations(name, network);
   if (arguments.verify) LACUNA_RETURN_IF_ERROR(Verify(network));
 
   report::Report report;
-  report.model = arguments.model;
+  report.model = name;
   report.target = graph::ActiveTargetName();
   report.kernels = tuning.Description();
   report.threads = arguments.threads;
@@ -204,9 +246,9 @@ Status Run(const Arguments& arguments) {
     auto compared = Network::Compile(model, dense_options);
     if (!compared.ok()) return compared.status();
     LACUNA_RETURN_IF_ERROR(tuning.Save());
-    if (arguments.explain) report::PrintExplanations(arguments.model + ", dense", *compared);
+    if (arguments.explain) report::PrintExplanations(name + ", dense", *compared);
     dense = *std::move(compared);
-    FillInputs(clip, *dense);
+    LACUNA_RETURN_IF_ERROR(inputs.Fill(*dense));
     report.dense = &*dense;
     networks.push_back(&*dense);
   }
@@ -215,7 +257,8 @@ Status Run(const Arguments& arguments) {
   if (dense.has_value()) report.dense_timing = timings[1];
   report::PrintTable(report);
   if (plan.has_value()) tools::PrintPrediction(*plan, report);
-  if (!clip.empty()) tools::PrintLargestOutputs(network);
+  if (!inputs.clip.empty()) tools::PrintLargestOutputs(network);
+  LACUNA_RETURN_IF_ERROR(UseOutputs(arguments, network));
   return arguments.json.empty() ? Status() : WriteJson(report, arguments.json);
 }
 
@@ -228,8 +271,10 @@ int main(int argc, char** argv) {
 #endif
   Arguments arguments;
   CLI::App app("Runs a network layer by layer on a clip or random input, prints the time of each layer.");
-  app.add_option("model", arguments.model, "ONNX file, or a built-in network: " + graph::BuiltinNetworkNames())
-      ->required();
+  app.set_version_flag("--version", "lacuna " LACUNA_VERSION);
+  app.get_formatter()->column_width(28);
+  app.footer("Exit code: 0, 1 after an error or where outputs are not as expected, 2 if the arguments are wrong.");
+  tools::AddModelOptions(app, arguments.model);
   app.add_option(
          "--scheme", arguments.scheme,
          "how weights are pruned before the run: dense, a scheme with its rate (bcr_col-8x; or bcr_col and --rate "
@@ -250,17 +295,24 @@ int main(int argc, char** argv) {
   app.add_option("--repeat", arguments.repeat, "runs to take medians of")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000000));
-  app.add_option("--batch", arguments.batch, "images, clips or sequences per run, where the model leaves it open")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 65536));
   app.add_flag("--verify", arguments.verify, "compare every layer with the reference in double precision (slow)");
   app.add_flag("--explain", arguments.explain,
                "print each layer's candidates, predicted and measured, and why one was chosen");
   tools::AddTuningOptions(app, arguments.tuning);
   tools::AddMapOptions(app, arguments.map);
-  app.add_option("--input", arguments.input,
-                 "a clip for a video network instead of random input: a folder of images, or a video; the largest "
-                 "outputs are printed");
+  app.add_option(
+      "--input", arguments.inputs,
+      "what to run on instead of random values: NAME=FILE.npy (several times), a .npz or a folder of .npy "
+      "files with the names of inputs, a folder of ONNX test data; for a video network a folder of images or "
+      "a video, whose largest outputs are printed");
+  app.add_option("--output", arguments.output, "write all outputs to FILE.npz, or to a folder as NAME.npy");
+  app.add_option("--expect", arguments.expect,
+                 "compare the outputs with those of a .npz, a .npy or a folder, print by how much each differs, and "
+                 "fail beyond --tolerance");
+  app.add_option("--tolerance", arguments.tolerance,
+                 "of --expect, times the larger of 1 and the largest magnitude of an output")
+      ->capture_default_str();
+  app.add_flag("--list", arguments.list, "print inputs, outputs, operators and layers, and run nothing");
   app.add_option("--compare", arguments.compare, "dense: run the dense network too, in turn")
       ->check(CLI::IsMember({"dense"}));
   app.add_option("--json", arguments.json, "file to write the layers and totals to");

@@ -43,6 +43,9 @@ struct Report {
 // of a recurrent layer and the steps; a layer without weights: the input's.
 std::string ShapeText(const graph::LayerInfo& layer);
 
+// Inputs, outputs, how many nodes of each operator there are, layers with weights.
+graph::Status PrintContents(const std::string& name, const graph::Graph& model);
+
 void PrintTable(const Report& report);
 nlohmann::ordered_json ToJson(const Report& report);
 

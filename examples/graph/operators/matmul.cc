@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "graph/attributes.h"
+#include "graph/operator.h"
+#include "graph/operators/einsum.h"
+#include "graph/operators/weight_step.h"
 #include "graph/shape_inference.h"
-#include "graph/step.h"
 
 namespace graph {
 namespace {
@@ -49,12 +51,12 @@ class MatMulStep : public Step {
 
   Status Run(const StepArgs& args) const override {
     for (size_t i = 0; i < p_.a.offset.size(); ++i) {
-      const float* a = args.inputs[0] + p_.a.offset[i];
-      const float* b = args.inputs[1] + p_.b.offset[i];
-      float* y = args.output + static_cast<int64_t>(i) * p_.m * p_.n;
+      const float* a = args.in(0) + p_.a.offset[i];
+      const float* b = args.in(1) + p_.b.offset[i];
+      float* y = args.out() + static_cast<int64_t>(i) * p_.m * p_.n;
       args.threads.parallel_ranges(p_.m, [&](size_t, int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row) {
-          Row(a + row * p_.a.row_stride, b, args.inputs.size() > 2 ? args.inputs[2] + row * p_.c_row_stride : nullptr,
+          Row(a + row * p_.a.row_stride, b, args.inputs.size() > 2 ? args.in(2) + row * p_.c_row_stride : nullptr,
               y + row * p_.n);
         }
       });
@@ -88,7 +90,7 @@ StepResult MakeGemmStep(const StepContext& context) {
   MatMulStep::Parameters parameters{y[0],  k,   y[1], Operand(y[0], k, trans_a != 0), Operand(k, y[1], trans_b != 0),
                                     alpha, beta};
   std::vector<std::string> inputs(node.inputs.begin(), node.inputs.begin() + 2);
-  if (node.HasInput(2)) {
+  if (node.HasInput(2) && ReadsC(node)) {
     inputs.push_back(node.inputs[2]);
     Shape c = context.InputShape(2);
     while (c.size() < 2) c.insert(c.begin(), 1);
@@ -98,10 +100,10 @@ StepResult MakeGemmStep(const StepContext& context) {
   return std::unique_ptr<Step>(new MatMulStep(std::move(inputs), std::move(parameters)));
 }
 
-}  // namespace
-
 StepResult MakeMatMulStep(const StepContext& context) {
   const Node& node = *context.layer.node;
+  LACUNA_ASSIGN_OR_RETURN(weights, WeightMatrixOf(context.graph, context.values, node));
+  if (weights.has_value()) return MakeWeightStep(context, *weights);
   if (node.op == "Gemm") return MakeGemmStep(context);
   Shape a = context.InputShape(0);
   Shape b = context.InputShape(1);
@@ -116,5 +118,49 @@ StepResult MakeMatMulStep(const StepContext& context) {
   parameters.b.offset = StackOffsets(stack, b, k * n);
   return std::unique_ptr<Step>(new MatMulStep(node.inputs, std::move(parameters)));
 }
+
+InferResult InferGemm(const NodeContext& at) {
+  LACUNA_ASSIGN_OR_RETURN(trans_a, IntAttribute(at.node, "transA", 0));
+  LACUNA_ASSIGN_OR_RETURN(trans_b, IntAttribute(at.node, "transB", 0));
+  for (size_t i = 0; i < 2; ++i) {
+    if (at.rank(i) != 2) return at.ShapeError(i, "have two axes");
+  }
+  const Shape& a = at.shape(0);
+  const Shape& b = at.shape(1);
+  if (a[trans_a ? 0 : 1] != b[trans_b ? 1 : 0]) return at.ShapeError(1, "fit input 0, " + ToString(a));
+  const Shape y = {a[trans_a ? 1 : 0], b[trans_b ? 0 : 1]};
+  if (at.node.HasInput(2)) {
+    LACUNA_ASSIGN_OR_RETURN(with_c, BroadcastShapes(at.node, y, at.shape(2)));
+    if (with_c != y) return at.ShapeError(2, "broadcast to " + ToString(y));
+  }
+  return std::vector<TensorInfo>{{at.type(), y}};
+}
+
+InferResult InferMatMul(const NodeContext& at) {
+  Shape a = at.shape(0);
+  Shape b = at.shape(1);
+  for (size_t i = 0; i < 2; ++i) {
+    if (at.rank(i) == 0) return at.ShapeError(i, "have at least one axis");
+  }
+  const bool vector_a = a.size() == 1;
+  const bool vector_b = b.size() == 1;
+  if (vector_a) a.insert(a.begin(), 1);
+  if (vector_b) b.push_back(1);
+  if (a.back() != b[b.size() - 2]) return at.ShapeError(1, "fit input 0, " + ToString(at.shape(0)));
+  LACUNA_ASSIGN_OR_RETURN(y, BroadcastShapes(at.node, Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2)));
+  if (!vector_a) y.push_back(a[a.size() - 2]);
+  if (!vector_b) y.push_back(b.back());
+  return std::vector<TensorInfo>{{at.type(), std::move(y)}};
+}
+
+constexpr Operator kOperators[] = {
+    {"Einsum", 1, Operator::kAny, 1, InferEinsum, MakeEinsumStep},
+    {"Gemm", 2, 3, 1, InferGemm, MakeMatMulStep},
+    {"MatMul", 2, 2, 1, InferMatMul, MakeMatMulStep},
+};
+
+}  // namespace
+
+std::span<const Operator> MatMulOperators() { return kOperators; }
 
 }  // namespace graph

@@ -14,6 +14,7 @@
 
 #include "graph/kernels.h"
 #include "graph/layer_weights.h"
+#include "graph/operator.h"
 #include "graph/recurrent_node.h"
 #include "graph/step.h"
 
@@ -85,7 +86,10 @@ class RecurrentLayerStep : public Step {
 
   RecurrentLayerStep(const StepContext& context, RecurrentNode node, std::vector<LayerWeights> w,
                      std::vector<LayerWeights> r)
-      : Step(RuntimeInputs(*context.layer.node)), node_(std::move(node)), scheme_(w[0].scheme.KindName()) {
+      : Step(RuntimeInputs(*context.layer.node, node)),
+        source_(*context.layer.node),
+        node_(std::move(node)),
+        scheme_(w[0].scheme.KindName()) {
     const Node& source = *context.layer.node;
     FindOperands(source);
     const auto constant = [&](size_t i) {
@@ -145,18 +149,19 @@ class RecurrentLayerStep : public Step {
   }
 
   Status Run(const StepArgs& args) const override {
-    const Operands operands = OperandsOf(args);
+    LACUNA_ASSIGN_OR_RETURN(operands, OperandsOf(args));
     InitialState(args, operands.h, operands.c);
     for (size_t d = 0; d < passes_.size(); ++d) {
       const auto direction = static_cast<int64_t>(d);
       if (!layers_.empty()) {
         LACUNA_RETURN_IF_ERROR(layers_[d].Run(
             Input(args), Output(operands.y, direction), {State(operands.h, direction), State(operands.c, direction)},
-            {.workspace = operands.workspace, .lengths = node_.lengths}, args.threads));
+            {.workspace = operands.workspace, .lengths = operands.lengths}, args.threads));
       } else {
         LACUNA_RETURN_IF_ERROR(RunReference(passes_[d], args, operands, direction));
       }
     }
+    ClearAbsent(operands.lengths, operands.h, operands.c);
     return Status();
   }
 
@@ -165,7 +170,7 @@ class RecurrentLayerStep : public Step {
   // layer itself had before it, and the outputs of the whole run must be those, bit for bit.
   Result<double> ErrorOverBound(const StepArgs& args) const override {
     if (layers_.empty()) return 0.0;  // it is the reference
-    const Operands operands = OperandsOf(args);
+    LACUNA_ASSIGN_OR_RETURN(operands, OperandsOf(args));
     const auto floats = static_cast<size_t>(Elements(node_.State()));
     LACUNA_ASSIGN_OR_RETURN(h, Buffer<float>::Make(floats));
     LACUNA_ASSIGN_OR_RETURN(c, Buffer<float>::Make(floats));
@@ -178,6 +183,7 @@ class RecurrentLayerStep : public Step {
       LACUNA_ASSIGN_OR_RETURN(ratio, StepByStep(d, args, operands, h.data(), c.data()));
       worst = std::max(worst, ratio);
     }
+    ClearAbsent(operands.lengths, h.data(), c.data());
     const auto equal = [&](const float* actual, const Buffer<float>& expected) {
       return std::equal(expected.begin(), expected.end(), actual, Same);
     };
@@ -191,13 +197,15 @@ class RecurrentLayerStep : public Step {
     float* h = nullptr;              // states of all directions: Y_h and Y_c, or workspace where they are absent
     float* c = nullptr;              // of an LSTM only
     std::span<std::byte> workspace;  // the rest
+    std::vector<int32_t> lengths{};  // of the sequences, or none
   };
 
-  static std::vector<std::string> RuntimeInputs(const Node& node) {
+  static std::vector<std::string> RuntimeInputs(const Node& node, const RecurrentNode& recurrent) {
     std::vector<std::string> inputs = {node.inputs[kX]};
     for (const size_t i : {kInitialH, kInitialC}) {
       if (node.HasInput(i)) inputs.push_back(node.inputs[i]);
     }
+    if (recurrent.computed_lengths) inputs.push_back(node.inputs[kLengths]);
     return inputs;
   }
 
@@ -208,6 +216,7 @@ class RecurrentLayerStep : public Step {
     int input = 1, output = 0;
     if (node.HasInput(kInitialH)) initial_h_ = input++;
     if (node.HasInput(kInitialC)) initial_c_ = input++;
+    lengths_ = static_cast<size_t>(input);
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (node.outputs[i].empty()) continue;
       (i == 0 ? y_ : i == 1 ? y_h_ : y_c_) = output++;
@@ -218,9 +227,28 @@ class RecurrentLayerStep : public Step {
     return lacuna::RoundUp(static_cast<size_t>(Elements(node_.State())) * sizeof(float), lacuna::kAlignment);
   }
 
-  Operands OperandsOf(const StepArgs& args) const {
-    Operands operands{.workspace = args.workspace};
-    const auto output = [&](int i) { return i == 0 ? args.output : args.further[static_cast<size_t>(i - 1)]; };
+  // ONNX is silent on what the final state of a sequence without steps is. It is 0, as in ONNX Runtime.
+  void ClearAbsent(std::span<const int32_t> lengths, float* h, float* c) const {
+    for (size_t b = 0; b < lengths.size(); ++b) {
+      if (lengths[b] != 0) continue;
+      for (int64_t d = 0; d < node_.directions(); ++d) {
+        for (float* state : {h, Options::kHasCellState ? c : nullptr}) {
+          if (state == nullptr) continue;
+          const MatrixView<float> view = State(state, d);
+          std::fill_n(view.data + static_cast<int64_t>(b) * view.column_stride, node_.hidden, 0.0f);
+        }
+      }
+    }
+  }
+
+  Result<Operands> OperandsOf(const StepArgs& args) const {
+    Operands operands{.workspace = args.workspace, .lengths = node_.lengths};
+    if (node_.computed_lengths) {
+      const std::span values(args.in<int64_t>(lengths_), static_cast<size_t>(node_.batch));
+      LACUNA_ASSIGN_OR_RETURN(lengths, node_.CheckedLengths(source_, values));
+      operands.lengths = std::move(lengths);
+    }
+    const auto output = [&](int i) { return args.out(static_cast<size_t>(i)); };
     const auto state = [&](int i) {
       if (i >= 0) return output(i);
       auto* const part = reinterpret_cast<float*>(operands.workspace.data());
@@ -237,7 +265,7 @@ class RecurrentLayerStep : public Step {
     const auto fill = [&](int input, float* state) {
       const auto floats = static_cast<size_t>(Elements(node_.State()));
       if (input < 0) std::fill_n(state, floats, 0.0f);
-      if (input >= 0) std::copy_n(args.inputs[static_cast<size_t>(input)], floats, state);
+      if (input >= 0) std::copy_n(args.in(static_cast<size_t>(input)), floats, state);
     };
     fill(initial_h_, h);
     if (Options::kHasCellState) fill(initial_c_, c);
@@ -245,7 +273,7 @@ class RecurrentLayerStep : public Step {
 
   // (time, batch, input)
   TensorView<const float, 3> Input(const StepArgs& args) const {
-    return {args.inputs[0],
+    return {args.in(0),
             {node_.steps, node_.batch, node_.input},
             {node_.batch_first ? node_.input : node_.batch * node_.input,
              node_.batch_first ? node_.steps * node_.input : node_.input, 1}};
@@ -288,8 +316,9 @@ class RecurrentLayerStep : public Step {
     Copy(to_h, view(h));
     if (Options::kHasCellState) Copy(to_c, view(c));
     const auto computed = TensorView<double, 3>::Planar(y.data(), {node_.steps, node_.batch, node_.hidden});
-    LACUNA_RETURN_IF_ERROR(lacuna::reference::Recurrent<double>(
-        ReferenceWeights(w, r), pass.options, pass.direction, node_.lengths, Input(args), computed, view(h), view(c)));
+    LACUNA_RETURN_IF_ERROR(lacuna::reference::Recurrent<double>(ReferenceWeights(w, r), pass.options, pass.direction,
+                                                                operands.lengths, Input(args), computed, view(h),
+                                                                view(c)));
     Copy(view(h), to_h);
     if (Options::kHasCellState) Copy(view(c), to_c);
     const TensorView<float, 3> to = Output(operands.y, direction);
@@ -333,7 +362,8 @@ class RecurrentLayerStep : public Step {
     double worst = 0.0;
     for (int64_t s = 0; s < node_.steps; ++s) {
       const int64_t t = pass.direction == Direction::kForward ? s : node_.steps - 1 - s;
-      for (size_t b = 0; b < active.size(); ++b) active[b] = node_.lengths.empty() || t < node_.lengths[b] ? 1 : 0;
+      for (size_t b = 0; b < active.size(); ++b)
+        active[b] = operands.lengths.empty() || t < operands.lengths[b] ? 1 : 0;
       for (size_t b = 0; b < active.size(); ++b) {
         Rounded* const cell_h = expected_h.data() + b * units;
         Rounded* const cell_c = expected_c.data() + b * units;
@@ -415,12 +445,14 @@ class RecurrentLayerStep : public Step {
     product.packed_bytes += plan.packed_bytes;
   }
 
+  const Node& source_;  // the graph outlives the step
   RecurrentNode node_;
   std::string scheme_;  // of saved choices
   std::vector<Pass> passes_;
   std::vector<lacuna::RecurrentLayer<Options>> layers_;  // of the passes, none where the reference runs
   WeightInfo info_;
   int initial_h_ = -1, initial_c_ = -1;  // -1: absent
+  size_t lengths_ = 0;                   // if they are computed
   int y_ = -1, y_h_ = -1, y_c_ = -1;
 };
 
@@ -448,15 +480,13 @@ Status CheckConstants(const StepContext& context) {
   return Status();
 }
 
-}  // namespace
-
 StepResult MakeRecurrentStep(const StepContext& context) {
   const Node& node = *context.layer.node;
-  std::vector<Shape> shapes;
-  for (size_t i = 0; i < node.inputs.size(); ++i) shapes.push_back(node.HasInput(i) ? context.InputShape(i) : Shape{});
-  LACUNA_ASSIGN_OR_RETURN(recurrent, ReadRecurrent(context.graph, node, shapes));
+  std::vector<Shape> values;
+  for (size_t i = 0; i < node.inputs.size(); ++i) values.push_back(node.HasInput(i) ? context.InputShape(i) : Shape{});
+  LACUNA_ASSIGN_OR_RETURN(recurrent, ReadRecurrent(context.graph, node, values));
   LACUNA_RETURN_IF_ERROR(CheckConstants(context));
-  LACUNA_ASSIGN_OR_RETURN(matrices, WeightMatricesOf(context.graph, context.shapes, node));
+  LACUNA_ASSIGN_OR_RETURN(matrices, WeightMatricesOf(context.graph, context.values, node));
   auto w = MakeDirectionWeights(context, matrices[0], 0);
   if (!w.ok()) return node.About(w.status());
   auto r = MakeDirectionWeights(context, matrices[1], 1);
@@ -467,5 +497,28 @@ StepResult MakeRecurrentStep(const StepContext& context) {
     return MakeStepOf<lacuna::GruOptions>(context, std::move(recurrent), *std::move(w), *std::move(r));
   return MakeStepOf<lacuna::LstmOptions>(context, std::move(recurrent), *std::move(w), *std::move(r));
 }
+
+// Y, Y_h and Y_c.
+InferResult InferRecurrent(const NodeContext& at) {
+  std::vector<Shape> shapes;
+  for (const TensorInfo& input : at.inputs) shapes.push_back(input.shape);
+  LACUNA_ASSIGN_OR_RETURN(recurrent, ReadRecurrent(at.graph, at.node, shapes));
+  if (at.node.HasInput(kLengths) && IsFloating(at.type(kLengths))) {
+    return Status::InvalidArgument("%s: input %zu, the lengths, must be integers", at.node.Label().c_str(),
+                                   size_t{kLengths});
+  }
+  return std::vector<TensorInfo>{
+      {at.type(), recurrent.Y()}, {at.type(), recurrent.State()}, {at.type(), recurrent.State()}};
+}
+
+constexpr Operator kOperators[] = {
+    {"GRU", 3, 6, 2, InferRecurrent, MakeRecurrentStep},
+    {"LSTM", 3, 8, 3, InferRecurrent, MakeRecurrentStep},
+    {"RNN", 3, 6, 2, InferRecurrent, MakeRecurrentStep},
+};
+
+}  // namespace
+
+std::span<const Operator> RecurrentOperators() { return kOperators; }
 
 }  // namespace graph

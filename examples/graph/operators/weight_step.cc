@@ -1,4 +1,6 @@
-// Conv, Gemm and MatMul with constant weights: the layers that lacuna runs.
+// Conv, ConvTranspose, Gemm and MatMul with constant weights: the layers that lacuna runs.
+
+#include "graph/operators/weight_step.h"
 
 #include "lacuna/op/convolution.h"
 #include "lacuna/op/gemm.h"
@@ -94,7 +96,7 @@ class WeightStep : public Step {
     return worst;
   }
 
-  const float* Residual(const StepArgs& args) const { return epilogue_.residual ? args.inputs[1] : nullptr; }
+  const float* Residual(const StepArgs& args) const { return epilogue_.residual ? args.in(1) : nullptr; }
 
   std::vector<float> bias_;                           // viewed by the epilogue
   std::optional<lacuna::AnyWeights<float>> weights_;  // until they are packed, or kept
@@ -144,7 +146,7 @@ class ConvolutionStep : public WeightStep {
   size_t WorkspaceBytes(size_t threads) const override { return plan_ ? plan_->WorkspaceBytes(threads) : 0; }
 
   Status Run(const StepArgs& args) const override {
-    const View y = View::Planar(args.output, shape_.output_tensor());
+    const View y = View::Planar(args.out(), shape_.output_tensor());
     if (plan_) return plan_->Run(Input(args), y, {args.workspace, ResidualView(args)}, args.threads);
     return lacuna::reference::Convolution<kRank>(shape_, reference_weights_->values(), epilogue_, Input(args), y,
                                                  ResidualView(args));
@@ -160,7 +162,7 @@ class ConvolutionStep : public WeightStep {
         ResidualView(args), TensorView<double, kRank + 2>::Planar(magnitude.data(), shape_.output_tensor())));
     const auto positions = static_cast<size_t>(shape_.positions());
     const auto channels = static_cast<size_t>(shape_.out_channels);
-    return WorstRatio(Bound(dense.values(), args), args.output, expected, magnitude, Residual(args),
+    return WorstRatio(Bound(dense.values(), args), args.out(), expected, magnitude, Residual(args),
                       [=](size_t i) { return i / positions % channels; });
   }
 
@@ -168,12 +170,12 @@ class ConvolutionStep : public WeightStep {
   RoundingBound Bound(std::span<const float> weights, const StepArgs& args) const {
     const lacuna::WinogradTile* tile = WinogradTileOf(info_.plan.algorithm);
     if (tile == nullptr) return {shape_.depth(), epilogue_};
-    const std::span<const float> x(args.inputs[0], static_cast<size_t>(shape_.input_elements()));
+    const std::span<const float> x(args.in(0), static_cast<size_t>(shape_.input_elements()));
     return {*tile, shape_.channels_per_group(), LargestMagnitude(weights) * LargestMagnitude(x), epilogue_};
   }
-  ConstView Input(const StepArgs& args) const { return ConstView::Planar(args.inputs[0], shape_.input_tensor()); }
+  ConstView Input(const StepArgs& args) const { return ConstView::Planar(args.in(0), shape_.input_tensor()); }
   ConstView ResidualView(const StepArgs& args) const {
-    return epilogue_.residual ? ConstView::Planar(args.inputs[1], shape_.output_tensor()) : ConstView{};
+    return epilogue_.residual ? ConstView::Planar(args.in(1), shape_.output_tensor()) : ConstView{};
   }
 
   lacuna::ConvShape<kRank> shape_;
@@ -204,8 +206,8 @@ class GemmStep : public WeightStep {
   size_t WorkspaceBytes(size_t threads) const override { return plan_ ? plan_->WorkspaceBytes(threads) : 0; }
 
   Status Run(const StepArgs& args) const override {
-    if (plan_) return plan_->Run(X(args), Y(args.output), {args.workspace, ResidualView(args)}, args.threads);
-    return lacuna::reference::Gemm(shape_, reference_weights_->values(), epilogue_, X(args), Y(args.output),
+    if (plan_) return plan_->Run(X(args), Y(args.out()), {args.workspace, ResidualView(args)}, args.threads);
+    return lacuna::reference::Gemm(shape_, reference_weights_->values(), epilogue_, X(args), Y(args.out()),
                                    ResidualView(args));
   }
 
@@ -218,14 +220,14 @@ class GemmStep : public WeightStep {
                                                    ResidualView(args), Y(magnitude.data())));
     const auto rows = static_cast<size_t>(shape_.rows);
     const auto columns = static_cast<size_t>(n_);
-    return WorstRatio(RoundingBound(shape_.columns, epilogue_), args.output, expected, magnitude, Residual(args),
+    return WorstRatio(RoundingBound(shape_.columns, epilogue_), args.out(), expected, magnitude, Residual(args),
                       [=, this](size_t i) { return y_column_major_ ? i % rows : i / columns; });
   }
 
  private:
   MatrixView<const float> X(const StepArgs& args) const {
-    return x_column_major_ ? MatrixView<const float>::ColumnMajor(args.inputs[0], shape_.columns, n_)
-                           : MatrixView<const float>::RowMajor(args.inputs[0], shape_.columns, n_);
+    return x_column_major_ ? MatrixView<const float>::ColumnMajor(args.in(0), shape_.columns, n_)
+                           : MatrixView<const float>::RowMajor(args.in(0), shape_.columns, n_);
   }
   template <class T>
   MatrixView<T> Y(T* data) const {
@@ -233,7 +235,7 @@ class GemmStep : public WeightStep {
                            : MatrixView<T>::RowMajor(data, shape_.rows, n_);
   }
   MatrixView<const float> ResidualView(const StepArgs& args) const {
-    return epilogue_.residual ? Y<const float>(args.inputs[1]) : MatrixView<const float>{};
+    return epilogue_.residual ? Y<const float>(args.in(1)) : MatrixView<const float>{};
   }
 
   lacuna::MatrixShape shape_;
@@ -274,12 +276,89 @@ StepResult MakeConvolutionStep(const StepContext& context, const WeightMatrix& m
   return Finish(context, std::make_unique<ConvolutionStep<kRank>>(context, matrix, std::move(weights), shape));
 }
 
+// A ConvTranspose: the convolution of its phases into workspace, then their shuffle.
+template <int kRank>
+class DeconvolutionStep : public Step {
+ public:
+  DeconvolutionStep(std::unique_ptr<Step> convolution, const lacuna::ConvShape<kRank>& shape, Deconvolution geometry)
+      : Step(convolution->inputs()),
+        convolution_(std::move(convolution)),
+        geometry_(std::move(geometry)),
+        elements_(shape.output_elements()),
+        batch_(shape.batch) {}
+
+  const WeightInfo* weight_info() const override { return convolution_->weight_info(); }
+  size_t WorkspaceBytes(size_t threads) const override { return PhaseBytes() + convolution_->WorkspaceBytes(threads); }
+
+  Status Run(const StepArgs& args) const override {
+    float* phases = reinterpret_cast<float*>(args.workspace.data());
+    LACUNA_RETURN_IF_ERROR(Convolve(args, phases));
+    const int64_t planes = batch_ * geometry_.groups * geometry_.out_per_group;
+    const int64_t plane = Elements(geometry_.output);
+    args.threads.parallel_ranges(planes, [&](size_t, int64_t begin, int64_t end) {
+      for (int64_t p = begin; p < end; ++p) {
+        geometry_.Shuffle(phases + p * (elements_ / planes), args.out() + p * plane);
+      }
+    });
+    return Status();
+  }
+
+  // Of the convolution: the shuffle moves values only.
+  Result<double> ErrorOverBound(const StepArgs& args) const override {
+    float* phases = reinterpret_cast<float*>(args.workspace.data());
+    LACUNA_RETURN_IF_ERROR(Convolve(args, phases));
+    void* const outputs[] = {phases};
+    return convolution_->ErrorOverBound({args.inputs, outputs, args.workspace.subspan(PhaseBytes()), args.threads});
+  }
+
+ private:
+  size_t PhaseBytes() const {
+    return lacuna::RoundUp(static_cast<size_t>(elements_) * sizeof(float), lacuna::kAlignment);
+  }
+
+  Status Convolve(const StepArgs& args, float* phases) const {
+    void* const outputs[] = {phases};
+    return convolution_->Run({args.inputs, outputs, args.workspace.subspan(PhaseBytes()), args.threads});
+  }
+
+  std::unique_ptr<Step> convolution_;
+  Deconvolution geometry_;
+  int64_t elements_, batch_;
+};
+
+template <int kRank>
+StepResult MakeDeconvolutionStep(const StepContext& context, const WeightMatrix& matrix, LayerWeights weights) {
+  const Deconvolution& geometry = *matrix.deconvolution;
+  lacuna::ConvShape<kRank> shape{.batch = context.InputShape(0)[0],
+                                 .in_channels = context.InputShape(0)[1],
+                                 .out_channels = matrix.shape.rows,
+                                 .groups = matrix.shape.groups};
+  for (size_t axis = 0; axis < kRank; ++axis) {
+    shape.input[axis] = geometry.input[axis];
+    shape.kernel[axis] = geometry.Taps(axis);
+    shape.pad_begin[axis] = geometry.PadBegin(axis);
+    shape.pad_end[axis] = geometry.PadEnd(axis);
+  }
+  if (const Status status = shape.Validate(); !status.ok()) return context.layer.node->About(status);
+  LACUNA_ASSIGN_OR_RETURN(convolution, Finish(context, std::make_unique<ConvolutionStep<kRank>>(
+                                                           context, matrix, std::move(weights), shape)));
+  if (geometry.IsPlain()) return std::move(convolution);
+  return std::unique_ptr<Step>(new DeconvolutionStep<kRank>(std::move(convolution), shape, geometry));
+}
+
 }  // namespace
 
 StepResult MakeWeightStep(const StepContext& context, const WeightMatrix& matrix) {
   const Node& node = *context.layer.node;
   auto weights = MakeLayerWeights(context, matrix);
   if (!weights.ok()) return node.About(weights.status());
+  if (node.op == "ConvTranspose") {
+    switch (matrix.deconvolution->rank()) {
+      case 1: return MakeDeconvolutionStep<1>(context, matrix, *std::move(weights));
+      case 2: return MakeDeconvolutionStep<2>(context, matrix, *std::move(weights));
+      default: return MakeDeconvolutionStep<3>(context, matrix, *std::move(weights));
+    }
+  }
   if (node.op == "Conv") {
     LACUNA_ASSIGN_OR_RETURN(window,
                             ConvWindow(node, context.InputShape(0), context.graph.Constant(matrix.initializer)->shape));

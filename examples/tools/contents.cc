@@ -1,0 +1,45 @@
+// What a model holds.
+
+#include <cstdio>
+#include <map>
+
+#include "graph/flops_rate.h"
+#include "graph/shape_inference.h"
+#include "graph/weight_matrix.h"
+#include "tools/report.h"
+
+namespace report {
+
+graph::Status PrintContents(const std::string& name, const graph::Graph& model) {
+  LACUNA_ASSIGN_OR_RETURN(values, graph::InferValues(model));
+  std::printf("%s: operator set %lld\n\ninputs\n", name.c_str(), static_cast<long long>(model.opset));
+  const auto print = [&](const std::string& value) {
+    const graph::TensorInfo& info = values.at(value);
+    std::printf("  %-40s %-8s %s\n", value.c_str(), graph::ToString(info.type), graph::ToString(info.shape).c_str());
+  };
+  for (const graph::ValueInfo& input : model.inputs) print(input.name);
+  std::printf("outputs\n");
+  for (const std::string& output : model.outputs) print(output);
+  std::map<std::string, int> operators;
+  for (const graph::Node& node : model.nodes) ++operators[node.op];
+  std::printf("operators, after what is constant was computed\n");
+  for (const auto& [op, count] : operators) std::printf("  %5d %s\n", count, op.c_str());
+  std::printf("layers with weights\n");
+  double flops = 0.0;
+  int64_t weights = 0;
+  for (const graph::Node& node : model.nodes) {
+    LACUNA_ASSIGN_OR_RETURN(matrices, graph::WeightMatricesOf(model, values, node));
+    for (const graph::WeightMatrix& matrix : matrices) {
+      const double own = graph::FlopsOf(values, node, matrix);
+      flops += own;
+      weights += matrix.shape.elements();
+      std::printf("  %-40s %-14s %-44s %8.2f MFLOPs\n", node.name.c_str(), node.op.c_str(),
+                  (matrix.initializer + " " + graph::ToString(model.Constant(matrix.initializer)->shape)).c_str(),
+                  own * 1e-6);
+    }
+  }
+  std::printf("%.3f M weights, %.3f GFLOPs\n", static_cast<double>(weights) * 1e-6, flops * 1e-9);
+  return graph::Status();
+}
+
+}  // namespace report

@@ -1,0 +1,30 @@
+// What a network reads and gives: inputs from files, outputs to files or against expected ones.
+
+#ifndef LACUNA_EXAMPLES_TOOLS_RUN_DATA_H_
+#define LACUNA_EXAMPLES_TOOLS_RUN_DATA_H_
+
+#include <string>
+#include <vector>
+
+#include "graph/executor.h"
+#include "tools/tensor_file.h"
+
+namespace tools {
+
+// The tensors that `inputs` name: NAME=FILE each, or a file or folder whose tensors have the names of inputs or, one
+// after the other, none. What is given for inputs that are `bound` to constants is left out.
+graph::Result<std::vector<NamedTensor>> ReadInputs(const std::vector<std::string>& inputs, const graph::Graph& model,
+                                                   const std::vector<std::string>& bound);
+
+// Sets the inputs that are given; all others get random values, floats standard normal, integers 0.
+graph::Status SetInputs(const std::vector<NamedTensor>& given, graph::Network& network);
+
+std::vector<NamedTensor> OutputsOf(const graph::Network& network);
+
+// Prints by how much each output differs from the one expected of its name or place. kDataLoss if one has another
+// shape, or differs by more than `tolerance` times the larger of 1 and the largest magnitude expected.
+graph::Status CompareOutputs(const std::vector<NamedTensor>& expected, double tolerance, const graph::Network& network);
+
+}  // namespace tools
+
+#endif  // LACUNA_EXAMPLES_TOOLS_RUN_DATA_H_
