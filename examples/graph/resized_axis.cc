@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -113,12 +112,6 @@ Result<ResizedAxis> Common(const Graph& graph, const Node& node) {
   return axis;
 }
 
-// The weights of the elements from floor(at) + first on.
-struct Kernel {
-  int64_t first = 0;
-  std::vector<float> weights{};
-};
-
 float Linear(float distance) { return std::max(0.0f, 1.0f - std::abs(distance)); }
 
 float Cubic(float distance, float a) {
@@ -128,22 +121,33 @@ float Cubic(float distance, float a) {
   return 0.0f;
 }
 
-Kernel KernelAt(const ResizedAxis& axis, float fraction) {
-  const bool linear = axis.mode == Mode::kLinear;
-  const int64_t reach = linear ? 1 : 2;
-  const float shrink = axis.antialias ? std::min(axis.scale, 1.0f) : 1.0f;
-  Kernel kernel;
-  kernel.first = static_cast<int64_t>(std::floor(static_cast<float>(-reach) / shrink)) + 1;
-  for (int64_t k = kernel.first; k < 2 - kernel.first; ++k) {
-    const float distance = (static_cast<float>(k) - fraction) * shrink;
-    kernel.weights.push_back(linear ? Linear(distance) : Cubic(distance, axis.cubic));
+// How much wider a kernel gets that smooths what is left out.
+float Shrink(const ResizedAxis& axis) { return axis.antialias ? std::min(axis.scale, 1.0f) : 1.0f; }
+
+// Sizes of the same aspect ratio as the input, by the one scale that fits them.
+struct Fitted {
+  float scale = 1.0f;
+  Shape sizes{};
+};
+
+Result<Fitted> FitSizes(const Node& node, const Shape& x, const std::vector<size_t>& axes, const Shape& sizes,
+                        bool not_larger) {
+  std::optional<float> one;
+  for (size_t i = 0; i < axes.size(); ++i) {
+    const float own = static_cast<float>(sizes[i]) / static_cast<float>(std::max<int64_t>(x[axes[i]], 1));
+    one = !one.has_value() ? own : not_larger ? std::min(*one, own) : std::max(*one, own);
   }
-  if (axis.antialias) {
-    float sum = 0.0f;
-    for (const float weight : kernel.weights) sum += weight;
-    for (float& weight : kernel.weights) weight /= sum;
+  Fitted fitted{one.value_or(1.0f), {}};
+  for (const size_t axis : axes) {
+    const float size = std::round(fitted.scale * static_cast<float>(x[axis]));
+    if (!(size >= 0.0f && size <= static_cast<float>(kMaxTensorElements))) {
+      return Status::InvalidArgument("%s: axis %zu of %s is resized to %g elements, must be at most %lld",
+                                     node.Label().c_str(), axis, ToString(x).c_str(), static_cast<double>(size),
+                                     static_cast<long long>(kMaxTensorElements));
+    }
+    fitted.sizes.push_back(static_cast<int64_t>(size));
   }
-  return kernel;
+  return fitted;
 }
 
 }  // namespace
@@ -169,6 +173,7 @@ float ResizedAxis::At(int64_t i) const {
 }
 
 int64_t ResizedAxis::Source(int64_t i) const {
+  if (IsIdentity()) return i;  // kTfHalfPixelForNn lies half an element off even there
   float at = At(i);
   if (IsOutside(at)) return -1;
   switch (nearest) {
@@ -181,33 +186,54 @@ int64_t ResizedAxis::Source(int64_t i) const {
   return std::clamp<int64_t>(static_cast<int64_t>(at), 0, input - 1);
 }
 
-std::vector<ResizedAxis::Term> ResizedAxis::Terms() const {
-  std::vector<Term> terms(static_cast<size_t>(output));
+int64_t ResizedAxis::Reach() const {
+  const int64_t reach = mode == Mode::kCubic ? 2 : 1;
+  return -static_cast<int64_t>(std::floor(static_cast<float>(-reach) / Shrink(*this)));
+}
+
+float ResizedAxis::Weight(float distance) const {
+  return mode == Mode::kLinear ? Linear(distance * Shrink(*this)) : Cubic(distance * Shrink(*this), cubic);
+}
+
+ResizedAxis::Taps ResizedAxis::AllTaps() const {
+  const int64_t reach = Reach();
+  Taps taps{.count = 2 * reach};
+  const auto count = static_cast<size_t>(taps.count);
+  taps.index.resize(static_cast<size_t>(output) * count);
+  taps.weight.resize(taps.index.size());
+  if (coordinate == Coordinate::kTfCropAndResize) taps.constant.resize(static_cast<size_t>(output));
   for (int64_t i = 0; i < output; ++i) {
-    Term& term = terms[static_cast<size_t>(i)];
     float at = At(i);
     if (IsOutside(at)) {
-      term.constant = extrapolation;
+      taps.constant[static_cast<size_t>(i)] = extrapolation;
       continue;
     }
     if (mode == Mode::kLinear && !antialias) at = std::clamp(at, 0.0f, static_cast<float>(input - 1));
-    const auto below = static_cast<int64_t>(std::floor(at));
-    const Kernel kernel = KernelAt(*this, at - static_cast<float>(below));
-    std::map<int64_t, float> weights;  // those that the edge repeats are one
+    const auto first = static_cast<int64_t>(std::floor(at)) - reach + 1;
+    const float fraction = at - std::floor(at);
+    int32_t* index = &taps.index[static_cast<size_t>(i) * count];
+    float* weight = &taps.weight[static_cast<size_t>(i) * count];
     float sum = 0.0f;
-    for (size_t k = 0; k < kernel.weights.size(); ++k) {
-      const int64_t index = below + kernel.first + static_cast<int64_t>(k);
-      if (exclude_outside && (index < 0 || index >= input)) continue;
-      weights[std::clamp<int64_t>(index, 0, input - 1)] += kernel.weights[k];
-      sum += kernel.weights[k];
+    size_t heaviest = 0;
+    for (size_t k = 0; k < count; ++k) {
+      const int64_t from = first + static_cast<int64_t>(k);
+      index[k] = static_cast<int32_t>(std::clamp<int64_t>(from, 0, input - 1));
+      weight[k] = Weight(static_cast<float>(static_cast<int64_t>(k) - reach + 1) - fraction);
+      if (exclude_outside && index[k] != from) weight[k] = 0.0f;
+      sum += weight[k];
+      if (std::abs(weight[k]) > std::abs(weight[heaviest])) heaviest = k;
     }
-    for (const auto& [index, weight] : weights) {
-      if (weight == 0.0f) continue;
-      term.index.push_back(index);
-      term.weight.push_back(exclude_outside ? weight / sum : weight);
+    for (size_t k = 0; k < count; ++k) {
+      if ((exclude_outside || antialias) && sum != 0.0f) weight[k] /= sum;
+    }
+    // 0 * infinity is NaN: a tap that does not count takes half of one that does.
+    for (size_t k = 0; k < count; ++k) {
+      if (weight[k] != 0.0f) continue;
+      index[k] = index[heaviest];
+      weight[k] = weight[heaviest] *= 0.5f;
     }
   }
-  return terms;
+  return taps;
 }
 
 Result<std::vector<ResizedAxis>> ResizeOf(const Graph& graph, const Node& node, const Shape& x) {
@@ -238,13 +264,11 @@ Result<std::vector<ResizedAxis>> ResizeOf(const Graph& graph, const Node& node, 
     return Status::InvalidArgument("%s: scales or sizes must have one entry per axis of %s", node.Label().c_str(),
                                    ToString(x).c_str());
   }
+  std::optional<float> fitted_scale;
   if (sized && policy != AspectRatio::kStretch) {
-    std::optional<float> one;
-    for (size_t i = 0; i < axes.size(); ++i) {
-      const float own = static_cast<float>(sizes[i]) / static_cast<float>(std::max<int64_t>(x[axes[i]], 1));
-      one = !one.has_value() ? own : policy == AspectRatio::kNotLarger ? std::min(*one, own) : std::max(*one, own);
-    }
-    for (size_t i = 0; i < axes.size(); ++i) sizes[i] = std::llround(*one * static_cast<float>(x[axes[i]]));
+    LACUNA_ASSIGN_OR_RETURN(fitted, FitSizes(node, x, axes, sizes, policy == AspectRatio::kNotLarger));
+    sizes = fitted.sizes;
+    fitted_scale = fitted.scale;
   }
   std::vector<ResizedAxis> resized(x.size(), common);
   for (size_t axis = 0; axis < x.size(); ++axis) resized[axis].input = resized[axis].output = x[axis];
@@ -252,7 +276,7 @@ Result<std::vector<ResizedAxis>> ResizeOf(const Graph& graph, const Node& node, 
     ResizedAxis& axis = resized[axes[i]];
     const auto input = static_cast<float>(axis.input);
     const float output = sized ? static_cast<float>(sizes[i]) : std::floor(input * scales[i]);
-    axis.scale = sized ? output / std::max(input, 1.0f) : scales[i];
+    axis.scale = sized ? fitted_scale.value_or(output / std::max(input, 1.0f)) : scales[i];
     if (!(axis.scale > 0.0f && output >= 0.0f && output <= static_cast<float>(kMaxTensorElements)) ||
         (axis.input == 0 && output > 0.0f)) {
       return Status::InvalidArgument(
@@ -265,6 +289,12 @@ Result<std::vector<ResizedAxis>> ResizeOf(const Graph& graph, const Node& node, 
     if (!roi.empty()) {
       axis.roi_begin = roi[i];
       axis.roi_end = roi[i + axes.size()];
+    }
+    if (axis.mode != Mode::kNearest && axis.output > 0 && axis.TapCount() > ResizedAxis::kMaxTaps / axis.output) {
+      return Status::Make(StatusCode::kUnsupported,
+                          "%s: axis %zu of %s is resized to %lld elements of %lld inputs each, more than %lld together",
+                          node.Label().c_str(), axes[i], ToString(x).c_str(), static_cast<long long>(axis.output),
+                          static_cast<long long>(axis.TapCount()), static_cast<long long>(ResizedAxis::kMaxTaps));
     }
   }
   return resized;

@@ -43,22 +43,30 @@ struct ResizedAxis {
   // Mode kNearest: the input element of output element i, -1 for extrapolation. Precondition: input > 0.
   int64_t Source(int64_t i) const;
 
-  // The other modes: an output as a sum of inputs.
-  struct Term {
-    std::vector<int64_t> index{};
-    std::vector<float> weight{};
-    float constant = 0.0f;
+  // The other modes: each output as a sum of `count` weighted inputs.
+  struct Taps {
+    int64_t count = 0;
+    std::vector<int32_t> index{};   // [output, count]
+    std::vector<float> weight{};    // likewise
+    std::vector<float> constant{};  // [output], added; empty where it is 0 everywhere
   };
-  // One for each output. Precondition: input > 0.
-  std::vector<Term> Terms() const;
+  // Of each output.
+  int64_t TapCount() const { return 2 * Reach(); }
+  // Preconditions: input > 0, TapCount() * output <= kMaxTaps.
+  Taps AllTaps() const;
+  static constexpr int64_t kMaxTaps = int64_t{1} << 26;
 
   // Whether each output is the input in its place.
   bool IsIdentity() const { return input == output && scale == 1.0f && coordinate != Coordinate::kTfCropAndResize; }
 
  private:
+  // NaN, of a region that is not finite, lies outside too.
   bool IsOutside(float at) const {
-    return coordinate == Coordinate::kTfCropAndResize && (at < 0.0f || at > static_cast<float>(input - 1));
+    return coordinate == Coordinate::kTfCropAndResize && !(at >= 0.0f && at <= static_cast<float>(input - 1));
   }
+  // Inputs on either side of a coordinate that count.
+  int64_t Reach() const;
+  float Weight(float distance) const;
 };
 
 // Read from scales or sizes and the attributes of all operator sets. One entry per axis of `x`.

@@ -1,6 +1,7 @@
 #include "tools/tensor_file.h"
 
-#include <zip.h>
+#include <minizip/unzip.h>
+#include <minizip/zip.h>
 
 #include <algorithm>
 #include <charconv>
@@ -121,44 +122,41 @@ Result<std::string> ReadBytes(const std::string& path) {
   return std::string(bytes.begin(), bytes.end());
 }
 
-struct CloseZip {
-  void operator()(zip_t* archive) const { zip_discard(archive); }
-};
-struct CloseEntry {
-  void operator()(zip_file_t* file) const { zip_fclose(file); }
+struct CloseUnzip {
+  void operator()(void* archive) const { unzClose(archive); }
 };
 
 Result<std::vector<NamedTensor>> ReadNpz(const std::string& path) {
-  int error = 0;
-  const std::unique_ptr<zip_t, CloseZip> archive(zip_open(path.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &error));
-  if (archive == nullptr) {
-    const bool missing = error == ZIP_ER_NOENT || error == ZIP_ER_OPEN;
-    return Status::Make(missing ? StatusCode::kNotFound : StatusCode::kDataLoss,
-                        "'%s' cannot be read as a .npz archive", path.c_str());
-  }
+  LACUNA_RETURN_IF_ERROR(graph::ReadFile(path).status());  // says why it cannot be read
+  const std::unique_ptr<void, CloseUnzip> archive(unzOpen64(path.c_str()));
+  const auto damaged = [&](const char* what) {
+    return Status::Make(StatusCode::kDataLoss, "'%s' is no valid .npz archive: %s", path.c_str(), what);
+  };
+  if (archive == nullptr) return damaged("it has no directory");
   std::vector<NamedTensor> tensors;
-  const zip_int64_t entries = zip_get_num_entries(archive.get(), 0);
-  for (zip_uint64_t i = 0; i < static_cast<zip_uint64_t>(entries); ++i) {
-    zip_stat_t stat;
-    zip_stat_init(&stat);
-    const std::unique_ptr<zip_file_t, CloseEntry> file(zip_fopen_index(archive.get(), i, 0));
-    constexpr zip_uint64_t kMost = static_cast<zip_uint64_t>(graph::kMaxTensorElements) * sizeof(int64_t) + 65536;
-    if (file == nullptr || zip_stat_index(archive.get(), i, 0, &stat) != 0 || stat.size > kMost) {
-      return Status::Make(StatusCode::kDataLoss, "'%s': its entry %llu cannot be read", path.c_str(),
-                          static_cast<unsigned long long>(i));
+  int status = unzGoToFirstFile(archive.get());
+  for (; status == UNZ_OK; status = unzGoToNextFile(archive.get())) {
+    unz_file_info64 info;
+    char name[512] = {};
+    constexpr auto kMost = static_cast<ZPOS64_T>(graph::kMaxTensorElements) * sizeof(int64_t) + 65536;
+    if (unzGetCurrentFileInfo64(archive.get(), &info, name, sizeof(name) - 1, nullptr, 0, nullptr, 0) != UNZ_OK ||
+        info.uncompressed_size > kMost || unzOpenCurrentFile(archive.get()) != UNZ_OK) {
+      return damaged("an entry cannot be read");
     }
     // As much as there is, not as much as the archive says.
     std::string bytes, part(size_t{1} << 20, '\0');
-    while (bytes.size() <= stat.size) {
-      const zip_int64_t read = zip_fread(file.get(), part.data(), part.size());
-      if (read <= 0) break;
-      bytes.append(part, 0, static_cast<size_t>(read));
+    int read = 1;
+    while (read > 0 && bytes.size() <= info.uncompressed_size) {
+      read = unzReadCurrentFile(archive.get(), part.data(), static_cast<unsigned>(part.size()));
+      if (read > 0) bytes.append(part, 0, static_cast<size_t>(read));
     }
-    std::string name = stat.name;
-    if (name.ends_with(".npy")) name.resize(name.size() - 4);
-    LACUNA_ASSIGN_OR_RETURN(tensor, ParseNpy(bytes, path + ":" + name));
-    tensors.push_back({std::move(name), std::move(tensor)});
+    if (read < 0 || unzCloseCurrentFile(archive.get()) != UNZ_OK) return damaged("an entry is damaged");
+    std::string stem = name;
+    if (stem.ends_with(".npy")) stem.resize(stem.size() - 4);
+    LACUNA_ASSIGN_OR_RETURN(tensor, ParseNpy(bytes, path + ":" + stem));
+    tensors.push_back({std::move(stem), std::move(tensor)});
   }
+  if (status != UNZ_END_OF_LIST_OF_FILE) return damaged("its directory");
   return tensors;
 }
 
@@ -189,26 +187,19 @@ Result<std::vector<NamedTensor>> ReadFolder(const std::string& path, std::string
 }
 
 Status WriteNpz(const std::vector<NamedTensor>& tensors, const std::string& path) {
-  const auto failed = [&](const char* why) {
-    return Status::Make(StatusCode::kNotFound, "cannot write '%s': %s", path.c_str(), why);
-  };
-  int error = 0;
-  std::unique_ptr<zip_t, CloseZip> archive(zip_open(path.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &error));
-  if (archive == nullptr) return failed("it cannot be opened");
-  std::vector<std::string> bytes;  // until the archive is written
-  for (const NamedTensor& named : tensors) bytes.push_back(FormatNpy(named.tensor));
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    zip_source_t* source = zip_source_buffer(archive.get(), bytes[i].data(), bytes[i].size(), 0);
-    if (source == nullptr) return failed("out of memory");
-    if (zip_file_add(archive.get(), (tensors[i].name + ".npy").c_str(), source, ZIP_FL_ENC_UTF_8 | ZIP_FL_OVERWRITE) <
-        0) {
-      zip_source_free(source);
-      return failed(zip_strerror(archive.get()));
-    }
+  const auto failed = [&] { return Status::Make(StatusCode::kNotFound, "cannot write '%s'", path.c_str()); };
+  zipFile archive = zipOpen64(path.c_str(), APPEND_STATUS_CREATE);
+  if (archive == nullptr) return failed();
+  bool ok = true;
+  for (size_t i = 0; i < tensors.size() && ok; ++i) {
+    const std::string bytes = FormatNpy(tensors[i].tensor);
+    const std::string name = tensors[i].name + ".npy";
+    ok = zipOpenNewFileInZip64(archive, name.c_str(), nullptr, nullptr, 0, nullptr, 0, nullptr, Z_DEFLATED, 1,
+                               bytes.size() >= 0xffffffff) == ZIP_OK &&
+         zipWriteInFileInZip(archive, bytes.data(), static_cast<unsigned>(bytes.size())) == ZIP_OK &&
+         zipCloseFileInZip(archive) == ZIP_OK;
   }
-  if (zip_close(archive.get()) != 0) return failed(zip_strerror(archive.get()));
-  (void)archive.release();  // closed
-  return Status();
+  return zipClose(archive, nullptr) == ZIP_OK && ok ? Status() : failed();
 }
 
 template <class Stored, class T, class Convert>

@@ -1,5 +1,5 @@
 // Normalization over channels, groups and axes: BatchNormalization, InstanceNormalization, GroupNormalization,
-// LayerNormalization, LRN, LpNormalization, MeanVarianceNormalization; Softmax, LogSoftmax, Hardmax.
+// LayerNormalization, RMSNormalization, LRN, LpNormalization, MeanVarianceNormalization; Softmax, LogSoftmax, Hardmax.
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +10,9 @@
 #include "graph/fusion.h"
 #include "graph/operator.h"
 #include "graph/operators/axis_view.h"
-#include "graph/operators/storage.h"
+#include "graph/operators/broadcast.h"
+#include "graph/operators/softmax.h"
+#include "graph/shape_inference.h"
 
 namespace graph {
 namespace {
@@ -24,32 +26,21 @@ Status RequireAttribute(const Node& node, const std::string& name, int64_t suppo
 }
 
 Status MustBeFloats(const NodeContext& at) {
-  if (IsFloating(at.type())) return Status();
-  return at.Unsupported(std::string("input 0 is ") + ToString(at.type()) + ", must be floats");
-}
-
-// Sums in double, in lanes for a compiler that may not reorder one.
-template <class F>
-double SumOf(const float* x, int64_t count, const F& f) {
-  constexpr int64_t kLanes = 8;
-  double sum[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    for (int64_t lane = 0; lane < kLanes; ++lane) sum[lane] += f(double{x[i + lane]});
+  for (size_t i = 0; i < at.inputs.size(); ++i) {
+    if (IsFloating(at.type(i))) continue;
+    return at.Unsupported("input " + std::to_string(i) + " is " + ToString(at.type(i)) + ", must be floats");
   }
-  for (; i < count; ++i) sum[0] += f(double{x[i]});
-  double total = 0.0;
-  for (const double part : sum) total += part;
-  return total;
+  return Status();
 }
 
 struct Moments {
   double mean, variance;
 };
 
-Moments MomentsOf(const float* x, int64_t count) {
+// Not `centred`: the mean is taken for 0.
+Moments MomentsOf(const float* x, int64_t count, bool centred = true) {
   const double n = static_cast<double>(std::max<int64_t>(count, 1));
-  const double mean = SumOf(x, count, [](double value) { return value; }) / n;
+  const double mean = centred ? SumOf(x, count, [](double value) { return value; }) / n : 0.0;
   return {mean, SumOf(x, count, [mean](double value) { return (value - mean) * (value - mean); }) / n};
 }
 
@@ -211,22 +202,29 @@ Result<size_t> FirstAxis(const NodeContext& at) {
 InferResult InferLayerNormalization(const NodeContext& at) {
   LACUNA_RETURN_IF_ERROR(MustBeFloats(at));
   LACUNA_ASSIGN_OR_RETURN(axis, FirstAxis(at));
-  const AxisView view(at.shape(0), axis, at.shape(0).size());
+  const Shape& x = at.shape(0);
   for (size_t i = 1; i < at.inputs.size(); ++i) {
-    if (at.node.HasInput(i) && Elements(at.shape(i)) != view.extent) {
-      return at.ShapeError(i, "have the " + std::to_string(view.extent) + " elements that are normalised together");
-    }
+    if (!at.node.HasInput(i)) continue;
+    const auto broadcast = BroadcastShapes(at.node, x, at.shape(i));
+    if (!broadcast.ok() || *broadcast != x) return at.ShapeError(i, "broadcast to " + ToString(x));
   }
-  Shape moments = at.shape(0);
+  Shape moments = x;
   std::fill(moments.begin() + static_cast<int64_t>(axis), moments.end(), 1);
   const TensorInfo moment{ElementType::kFloat, std::move(moments)};
   return std::vector<TensorInfo>{at.inputs[0], moment, moment};
 }
 
+// y = (x - mean) / sqrt(variance + epsilon) * scale + bias; RMSNormalization takes the mean for 0.
 class LayerNormalizationStep : public Step {
  public:
   LayerNormalizationStep(const StepContext& context, const AxisView& view, float epsilon)
-      : Step(InputsOf(*context.layer.node)), view_(view), epsilon_(epsilon), bias_(context.layer.node->HasInput(2)) {
+      : Step(InputsOf(*context.layer.node)),
+        view_(view),
+        epsilon_(epsilon),
+        centred_(context.layer.node->op == "LayerNormalization"),
+        has_bias_(context.layer.node->HasInput(2)),
+        scale_(context, 1, view),
+        bias_(context, has_bias_ ? 2 : 1, view) {
     const Node& node = *context.layer.node;
     size_t at = 0;
     for (size_t i = 0; i < 3 && i < node.outputs.size(); ++i) {
@@ -238,33 +236,70 @@ class LayerNormalizationStep : public Step {
     args.threads.parallel_ranges(view_.outer, [&](size_t, int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
         const float* __restrict x = args.in(0) + row * view_.extent;
-        const Moments moments = MomentsOf(x, view_.extent);
+        const Moments moments = MomentsOf(x, view_.extent, centred_);
         const auto mean = static_cast<float>(moments.mean);
         const auto inverse = static_cast<float>(1.0 / std::sqrt(moments.variance + double{epsilon_}));
         if (output_[1] >= 0) args.out(static_cast<size_t>(output_[1]))[row] = mean;
         if (output_[2] >= 0) args.out(static_cast<size_t>(output_[2]))[row] = inverse;
         if (output_[0] < 0) continue;
-        const float* __restrict scale = args.in(1);
         float* __restrict y = args.out() + row * view_.extent;
-        if (bias_) {
-          const float* __restrict bias = args.in(2);
-          for (int64_t i = 0; i < view_.extent; ++i) y[i] = (x[i] - mean) * inverse * scale[i] + bias[i];
-        } else {
-          for (int64_t i = 0; i < view_.extent; ++i) y[i] = (x[i] - mean) * inverse * scale[i];
-        }
+        for (int64_t i = 0; i < view_.extent; ++i) y[i] = (x[i] - mean) * inverse;
+        scale_.ForEach(args.in(1), row, [y](int64_t i, float scale) { y[i] *= scale; });
+        if (has_bias_) bias_.ForEach(args.in(2), row, [y](int64_t i, float bias) { y[i] += bias; });
       }
     });
     return Status();
   }
 
  private:
+  // An input that broadcasts to x.
+  class Parameter {
+   public:
+    Parameter(const StepContext& context, size_t input, const AxisView& view)
+        : walk_(context.InputShape(0), {context.InputShape(input)}),
+          view_(view),
+          plain_(IsTail(context.InputShape(input), context.InputShape(0), view.extent)) {}
+
+    // f(i, value) for each element i of a row of x.
+    template <class F>
+    void ForEach(const float* values, int64_t row, const F& f) const {
+      if (plain_) {
+        for (int64_t i = 0; i < view_.extent; ++i) f(i, values[i]);
+        return;
+      }
+      const int64_t columns = walk_.columns();
+      for (int64_t i = 0; i < view_.extent; ++i) {
+        const int64_t element = row * view_.extent + i;
+        f(i, values[walk_.Offset(0, element / columns) + element % columns * walk_.stride(0)]);
+      }
+    }
+
+   private:
+    // Whether it is the last axes of x, the same for each row.
+    static bool IsTail(const Shape& parameter, const Shape& x, int64_t extent) {
+      if (Elements(parameter) != extent) return false;
+      for (size_t i = 1; i <= parameter.size(); ++i) {
+        if (parameter[parameter.size() - i] != x[x.size() - i]) {
+          return std::all_of(parameter.begin(), parameter.end() - static_cast<int64_t>(i) + 1,
+                             [](int64_t rest) { return rest == 1; });
+        }
+      }
+      return true;
+    }
+
+    Broadcast<1> walk_;
+    AxisView view_;
+    bool plain_;
+  };
+
   static std::vector<std::string> InputsOf(const Node& node) {
     return {node.inputs.begin(), node.inputs.begin() + (node.HasInput(2) ? 3 : 2)};
   }
 
   AxisView view_;
   float epsilon_;
-  bool bias_;
+  bool centred_, has_bias_;
+  Parameter scale_, bias_;
   int output_[3] = {-1, -1, -1};  // which of the outputs that are present Y, Mean and InvStdDev are
 };
 
@@ -291,7 +326,8 @@ InferResult InferSoftmax(const NodeContext& at) {
   return SameAsInput(at);
 }
 
-// Lines of `extent` elements that lie `inner` apart.
+// f(x, y, extent, inner, count): lines of `extent` elements that lie `inner` apart, `count` of them next to each other,
+// at most kLines.
 template <class F>
 class LineStep : public Step {
  public:
@@ -299,11 +335,12 @@ class LineStep : public Step {
       : Step({context.layer.node->inputs[0]}), view_(view), f_(std::move(f)) {}
 
   Status Run(const StepArgs& args) const override {
-    if (view_.extent == 0) return Status();
-    args.threads.parallel_ranges(view_.outer * view_.inner, [&](size_t, int64_t begin, int64_t end) {
-      for (int64_t line = begin; line < end; ++line) {
-        const int64_t first = line / view_.inner * view_.extent * view_.inner + line % view_.inner;
-        f_(args.in(0) + first, args.out() + first, view_.extent, view_.inner);
+    const int64_t parts = (view_.inner + kLines - 1) / kLines;
+    args.threads.parallel_ranges(view_.outer * parts, [&](size_t, int64_t begin, int64_t end) {
+      for (int64_t part = begin; part < end; ++part) {
+        const int64_t column = part % parts * kLines;
+        const int64_t first = part / parts * view_.extent * view_.inner + column;
+        f_(args.in(0) + first, args.out() + first, view_.extent, view_.inner, std::min(kLines, view_.inner - column));
       }
     });
     return Status();
@@ -319,47 +356,11 @@ StepResult MakeLineStep(const StepContext& context, const AxisView& view, F f) {
   return std::unique_ptr<Step>(new LineStep<F>(context, view, std::move(f)));
 }
 
-float LargestOf(const float* x, int64_t extent, int64_t inner) {
-  float largest = x[0];
-  for (int64_t i = 1; i < extent; ++i) largest = std::max(largest, x[i * inner]);
-  return largest;
-}
-
-// Subtracts the maximum first, so that exp cannot overflow.
-void Softmax(const float* x, float* y, int64_t extent, int64_t inner) {
-  const float largest = LargestOf(x, extent, inner);
-  double sum = 0.0;
-  for (int64_t i = 0; i < extent; ++i) {
-    y[i * inner] = std::exp(x[i * inner] - largest);
-    sum += double{y[i * inner]};
-  }
-  const auto factor = static_cast<float>(1.0 / sum);
-  for (int64_t i = 0; i < extent; ++i) y[i * inner] *= factor;
-}
-
-void LogSoftmax(const float* x, float* y, int64_t extent, int64_t inner) {
-  const float largest = LargestOf(x, extent, inner);
-  double sum = 0.0;
-  for (int64_t i = 0; i < extent; ++i) sum += std::exp(double{x[i * inner]} - double{largest});
-  const auto shift = static_cast<float>(double{largest} + std::log(sum));
-  for (int64_t i = 0; i < extent; ++i) y[i * inner] = x[i * inner] - shift;
-}
-
-// 1 at the first of the largest elements, else 0.
-void Hardmax(const float* x, float* y, int64_t extent, int64_t inner) {
-  int64_t best = 0;
-  for (int64_t i = 0; i < extent; ++i) {
-    y[i * inner] = 0.0f;
-    if (x[i * inner] > x[best * inner]) best = i;
-  }
-  y[best * inner] = 1.0f;
-}
-
-template <void (*kFunction)(const float*, float*, int64_t, int64_t)>
+template <void (*kFunction)(const float*, float*, int64_t, int64_t, int64_t)>
 StepResult MakeSoftmaxStep(const StepContext& context) {
   LACUNA_ASSIGN_OR_RETURN(view, SoftmaxView(context.At()));
-  return MakeLineStep(context, view,
-                      [](const float* x, float* y, int64_t extent, int64_t inner) { kFunction(x, y, extent, inner); });
+  const auto f = [](const auto&... args) { kFunction(args...); };
+  return MakeLineStep(context, view, f);
 }
 
 InferResult InferLpNormalization(const NodeContext& at) {
@@ -374,17 +375,22 @@ StepResult MakeLpNormalizationStep(const StepContext& context) {
   LACUNA_ASSIGN_OR_RETURN(axis, FirstAxis(context.At()));
   LACUNA_ASSIGN_OR_RETURN(p, IntAttribute(*context.layer.node, "p", 2));
   const AxisView view(context.InputShape(0), axis);
-  return MakeLineStep(context, view, [squares = p == 2](const float* x, float* y, int64_t extent, int64_t inner) {
-    double sum = 0.0;
+  const auto f = [squares = p == 2](const float* x, float* y, int64_t extent, int64_t inner, int64_t count) {
+    double norm[kLines] = {};
     for (int64_t i = 0; i < extent; ++i) {
-      const double value = double{x[i * inner]};
-      sum += squares ? value * value : std::abs(value);
+      for (int64_t k = 0; k < count; ++k) {
+        const double value = double{x[i * inner + k]};
+        norm[k] += squares ? value * value : std::abs(value);
+      }
     }
-    const double norm = squares ? std::sqrt(sum) : sum;
+    for (int64_t k = 0; k < count; ++k) norm[k] = squares ? std::sqrt(norm[k]) : norm[k];
     for (int64_t i = 0; i < extent; ++i) {
-      y[i * inner] = norm == 0.0 ? 0.0f : static_cast<float>(double{x[i * inner]} / norm);
+      for (int64_t k = 0; k < count; ++k) {
+        y[i * inner + k] = norm[k] == 0.0 ? 0.0f : static_cast<float>(double{x[i * inner + k]} / norm[k]);
+      }
     }
-  });
+  };
+  return MakeLineStep(context, view, f);
 }
 
 // ---- MeanVarianceNormalization: (x - mean) / (standard deviation + 1e-9) over axes
@@ -406,25 +412,35 @@ class MeanVarianceStep : public Step {
   Status Run(const StepArgs& args) const override {
     int64_t groups = 1;
     for (size_t axis = 0; axis < shape_.size(); ++axis) groups *= keeps_[axis] ? shape_[axis] : 1;
-    const int64_t elements = Elements(shape_);
-    std::vector<double> sum(static_cast<size_t>(groups)), squares(sum.size());
-    const double count = static_cast<double>(elements / std::max<int64_t>(groups, 1));
-    for (int64_t i = 0; i < elements; ++i) sum[Group(i)] += double{args.in(0)[i]};
-    for (int64_t i = 0; i < elements; ++i) {
-      const double difference = double{args.in(0)[i]} - sum[Group(i)] / count;
-      squares[Group(i)] += difference * difference;
-    }
-    for (int64_t i = 0; i < elements; ++i) {
-      const size_t group = Group(i);
-      const double deviation = std::sqrt(squares[group] / count) + 1e-9;
-      args.out()[i] = static_cast<float>((double{args.in(0)[i]} - sum[group] / count) / deviation);
-    }
+    const auto count = static_cast<double>(Elements(shape_) / std::max<int64_t>(groups, 1));
+    std::vector<double> mean(static_cast<size_t>(groups)), deviation(mean.size());
+    ForEach([&](size_t group, int64_t i) { mean[group] += double{args.in(0)[i]}; });
+    for (double& sum : mean) sum /= count;
+    ForEach([&](size_t group, int64_t i) {
+      const double difference = double{args.in(0)[i]} - mean[group];
+      deviation[group] += difference * difference;
+    });
+    for (double& sum : deviation) sum = std::sqrt(sum / count) + 1e-9;
+    ForEach([&](size_t group, int64_t i) {
+      args.out()[i] = static_cast<float>((double{args.in(0)[i]} - mean[group]) / deviation[group]);
+    });
     return Status();
   }
 
  private:
-  // Which of the groups that are normalised together element i belongs to.
-  size_t Group(int64_t i) const {
+  // f(group, i) for each element i and the group of those that it is normalised with.
+  template <class F>
+  void ForEach(const F& f) const {
+    const int64_t row = shape_.empty() ? 1 : shape_.back();
+    const int64_t step = !shape_.empty() && keeps_.back() ? 1 : 0;
+    const int64_t elements = Elements(shape_);
+    for (int64_t first = 0; first < elements; first += row) {
+      const int64_t group = Group(first);
+      for (int64_t i = 0; i < row; ++i) f(static_cast<size_t>(group + i * step), first + i);
+    }
+  }
+
+  int64_t Group(int64_t i) const {
     int64_t group = 0, stride = 1;
     for (size_t axis = shape_.size(); axis-- > 0;) {
       if (keeps_[axis]) {
@@ -433,7 +449,7 @@ class MeanVarianceStep : public Step {
       }
       i /= shape_[axis];
     }
-    return static_cast<size_t>(group);
+    return group;
   }
 
   Shape shape_;
@@ -525,6 +541,7 @@ constexpr Operator kOperators[] = {
     {"LogSoftmax", 1, 1, 1, InferSoftmax, MakeSoftmaxStep<LogSoftmax>},
     {"LpNormalization", 1, 1, 1, InferLpNormalization, MakeLpNormalizationStep},
     {"MeanVarianceNormalization", 1, 1, 1, InferMeanVariance, MakeMeanVarianceStep},
+    {"RMSNormalization", 2, 2, 1, InferLayerNormalization, MakeLayerNormalizationStep},
     {"Softmax", 1, 1, 1, InferSoftmax, MakeSoftmaxStep<Softmax>},
 };
 

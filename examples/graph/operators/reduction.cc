@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <string>
+#include <type_traits>
 #include <utility>
 
 #include "graph/attributes.h"
@@ -14,11 +14,10 @@
 namespace graph {
 namespace {
 
-// Which axes are reduced, and the shape that is left.
+// Which axes are reduced, perhaps none, and the shape that is left.
 struct Reduced {
   std::vector<bool> axes;
   Shape output;
-  bool nothing = false;  // no axis: each element alone
 };
 
 // ReduceSum takes its axes as an input since operator set 13, the others since 18.
@@ -28,7 +27,6 @@ Result<Reduced> ReducedBy(const NodeContext& at) {
   LACUNA_ASSIGN_OR_RETURN(noop, IntAttribute(at.node, "noop_with_empty_axes", 0));
   LACUNA_ASSIGN_OR_RETURN(axes, at.Axes(given.value_or(Shape{}), at.rank()));
   Reduced reduced;
-  reduced.nothing = axes.empty() && noop != 0;
   reduced.axes.assign(at.shape(0).size(), axes.empty() && noop == 0);
   for (const size_t axis : axes) reduced.axes[axis] = true;
   for (size_t axis = 0; axis < reduced.axes.size(); ++axis) {
@@ -46,67 +44,155 @@ InferResult InferReduction(const NodeContext& at) {
   return std::vector<TensorInfo>{{at.type(), reduced.output}};
 }
 
-// A reduction: what an element adds to the state of a result, and what the result is in the end. Sums of floats are
-// kept in double.
-struct Sum {
-  static constexpr double kStart = 0.0;
-  static double Add(double state, double x) { return state + x; }
-  static double Finish(double state, double) { return state; }
-};
-struct Mean : Sum {
-  static double Finish(double state, double count) { return state / count; }
-};
-struct Max {
-  static constexpr double kStart = -std::numeric_limits<double>::infinity();
-  static double Add(double state, double x) { return x > state || std::isnan(x) ? x : state; }
-  static double Finish(double state, double) { return state; }
-};
-struct Min {
-  static constexpr double kStart = std::numeric_limits<double>::infinity();
-  static double Add(double state, double x) { return x < state || std::isnan(x) ? x : state; }
-  static double Finish(double state, double) { return state; }
-};
-struct Product {
-  static constexpr double kStart = 1.0;
-  static double Add(double state, double x) { return state * x; }
-  static double Finish(double state, double) { return state; }
-};
-struct Norm1 : Sum {
-  static double Add(double state, double x) { return state + std::abs(x); }
-};
-struct SumOfSquares : Sum {
-  static double Add(double state, double x) { return state + x * x; }
-};
-struct Norm2 : SumOfSquares {
-  static double Finish(double state, double) { return std::sqrt(state); }
-};
-struct LogOfSum : Sum {
-  static double Finish(double state, double) { return std::log(state); }
-};
-struct LogOfSumOfExponentials : Sum {
-  static double Add(double state, double x) { return state + std::exp(x); }
-  static double Finish(double state, double) { return std::log(state); }
-};
-
-// Integers are reduced in double too, exact up to 2^53.
+// Sums and products of floats are kept in double; integers wrap around.
 template <class T>
-T FromDouble(double value, ElementType type) {
-  if constexpr (std::is_same_v<T, float>) {
-    return static_cast<float>(value);
+using Wide = std::conditional_t<std::is_same_v<T, float>, double, int64_t>;
+
+template <class S>
+S Plus(S a, S b) {
+  if constexpr (std::is_same_v<S, int64_t>) {
+    return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
   } else {
-    constexpr double kLimit = 9223372036854775807.0;
-    if (std::isnan(value)) return 0;
-    if (value >= kLimit) return std::numeric_limits<int64_t>::max();
-    if (value <= -kLimit) return std::numeric_limits<int64_t>::min();
-    return Wrapped(type, static_cast<int64_t>(value));
+    return a + b;
   }
 }
 
-template <class T, class R>
+template <class S>
+S Times(S a, S b) {
+  if constexpr (std::is_same_v<S, int64_t>) {
+    return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+  } else {
+    return a * b;
+  }
+}
+
+// f(sum) of a function that integers lack, toward zero.
+template <class S, class F>
+S Rounded(S sum, const F& f) {
+  const double value = f(static_cast<double>(sum));
+  if constexpr (std::is_same_v<S, int64_t>) {
+    return std::abs(value) < 9.2e18 ? static_cast<int64_t>(value) : std::numeric_limits<int64_t>::min();
+  } else {
+    return value;
+  }
+}
+
+// The least and the greatest value of a type.
+template <class T>
+T Least(ElementType type) {
+  if constexpr (std::is_same_v<T, float>) {
+    return -std::numeric_limits<float>::infinity();
+  } else {
+    switch (type) {
+      case ElementType::kInt32: return std::numeric_limits<int32_t>::min();
+      case ElementType::kInt16: return std::numeric_limits<int16_t>::min();
+      case ElementType::kInt8: return std::numeric_limits<int8_t>::min();
+      case ElementType::kInt64:
+      case ElementType::kUint64: return std::numeric_limits<int64_t>::min();
+      default: return 0;
+    }
+  }
+}
+template <class T>
+T Greatest(ElementType type) {
+  if constexpr (std::is_same_v<T, float>) {
+    return std::numeric_limits<float>::infinity();
+  } else {
+    switch (type) {
+      case ElementType::kInt64:
+      case ElementType::kUint64: return std::numeric_limits<int64_t>::max();
+      case ElementType::kBool: return 1;
+      default: return Wrapped(type, ~Least<int64_t>(type));
+    }
+  }
+}
+
+// A reduction: the state that begins a result, what an element makes of it, how two states join, and the result.
+template <class T>
+struct Sum {
+  using State = Wide<T>;
+  static State Start(ElementType) { return 0; }
+  static State Add(State state, T x) { return Plus(state, State(x)); }
+  static State Join(State a, State b) { return Plus(a, b); }
+  static State Finish(State state, int64_t) { return state; }
+};
+template <class T>
+struct Mean : Sum<T> {
+  using State = Wide<T>;
+  // Of nothing it is 0, as ONNX Runtime has it.
+  static State Finish(State state, int64_t count) { return count == 0 ? 0 : state / static_cast<State>(count); }
+};
+template <class T>
+struct Max {
+  using State = T;
+  static State Start(ElementType type) { return Least<T>(type); }
+  static State Add(State state, T x) { return (x > state) | (x != x) ? x : state; }  // NaN stays
+  static State Join(State a, State b) { return Add(a, b); }
+  static State Finish(State state, int64_t) { return state; }
+};
+template <class T>
+struct Min {
+  using State = T;
+  static State Start(ElementType type) { return Greatest<T>(type); }
+  static State Add(State state, T x) { return (x < state) | (x != x) ? x : state; }
+  static State Join(State a, State b) { return Add(a, b); }
+  static State Finish(State state, int64_t) { return state; }
+};
+template <class T>
+struct Product {
+  using State = Wide<T>;
+  static State Start(ElementType) { return 1; }
+  static State Add(State state, T x) { return Times(state, State(x)); }
+  static State Join(State a, State b) { return Times(a, b); }
+  static State Finish(State state, int64_t) { return state; }
+};
+template <class T>
+struct Norm1 : Sum<T> {
+  using State = Wide<T>;
+  static State Add(State state, T x) { return Plus(state, x < 0 ? Times<State>(-1, State(x)) : State(x)); }
+};
+template <class T>
+struct SumOfSquares : Sum<T> {
+  using State = Wide<T>;
+  static State Add(State state, T x) { return Plus(state, Times(State(x), State(x))); }
+};
+template <class T>
+struct Norm2 : SumOfSquares<T> {
+  using State = Wide<T>;
+  static State Finish(State state, int64_t) {
+    return Rounded(state, [](double sum) { return std::sqrt(sum); });
+  }
+};
+template <class T>
+struct LogOfSum : Sum<T> {
+  using State = Wide<T>;
+  static State Finish(State state, int64_t) {
+    return Rounded(state, [](double sum) { return std::log(sum); });
+  }
+};
+// The sum is kept relative to the greatest element so far, so that it can neither overflow nor vanish.
+template <class T>
+struct LogOfSumOfExponentials {
+  struct State {
+    double greatest, sum;
+  };
+  static State Start(ElementType) { return {-std::numeric_limits<double>::infinity(), 0.0}; }
+  static State Add(State state, T x) { return Join(state, {static_cast<double>(x), 1.0}); }
+  static State Join(State a, State b) {
+    if (b.greatest > a.greatest) std::swap(a, b);
+    if (a.greatest != b.greatest) b.sum *= std::exp(b.greatest - a.greatest);  // infinities may be equal
+    return {a.greatest, a.sum + b.sum};
+  }
+  static Wide<T> Finish(State state, int64_t) {
+    return Rounded(Wide<T>(1), [&](double) { return state.greatest + std::log(state.sum); });
+  }
+};
+
+template <class T, template <class> class R>
 class ReductionStep : public Step {
  public:
   ReductionStep(const StepContext& context, const Reduced& reduced)
-      : Step({context.layer.node->inputs[0]}), type_(context.OutputType()), nothing_(reduced.nothing) {
+      : Step({context.layer.node->inputs[0]}), type_(context.OutputType()) {
     // Neighbouring axes that are all reduced, or all kept, are one.
     const Shape& x = context.InputShape(0);
     for (size_t axis = 0; axis < x.size(); ++axis) {
@@ -127,65 +213,71 @@ class ReductionStep : public Step {
   }
 
   Status Run(const StepArgs& args) const override {
-    if (nothing_) {
-      for (int64_t i = 0; i < results_; ++i) args.out<T>()[i] = Finished(R::Add(R::kStart, Value(args.in<T>(0)[i])), 1);
+    if (reduced_.back()) {
+      args.threads.parallel_ranges(results_, [&](size_t, int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) args.out<T>()[i] = AlongRuns(args.in<T>(0) + Offset(i, false));
+      });
       return Status();
     }
-    // Results that lie next to each other are made together, a row of them at a time, where their axis is the last.
-    const bool rows = !reduced_.back();
-    const int64_t width = rows ? extent_.back() : 1;
-    args.threads.parallel_ranges(width == 0 ? 0 : results_ / width, [&](size_t, int64_t begin, int64_t end) {
-      std::vector<double> state(static_cast<size_t>(width));
+    // Results that lie next to each other are made together.
+    const int64_t width = extent_.back();
+    const int64_t parts = (width + kPart - 1) / kPart;
+    args.threads.parallel_ranges(results_ / width * parts, [&](size_t, int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const T* x = args.in<T>(0) + Offset(i, false, rows);
-        std::fill(state.begin(), state.end(), R::kStart);
-        Reduce(x, rows, width, state.data());
-        for (int64_t k = 0; k < width; ++k) {
-          args.out<T>()[i * width + k] = Finished(state[static_cast<size_t>(k)], count_);
-        }
+        const int64_t first = i % parts * kPart;
+        AcrossRows(args.in<T>(0) + Offset(i / parts, false) + first, args.out<T>() + i / parts * width + first,
+                   std::min(kPart, width - first));
       }
     });
     return Status();
   }
 
  private:
-  static double Value(T x) { return static_cast<double>(x); }
-  T Finished(double state, int64_t count) const {
-    return FromDouble<T>(R::Finish(state, static_cast<double>(count)), type_);
-  }
+  using Reduction = R<T>;
+  using State = typename Reduction::State;
+  static constexpr int64_t kPart = 512;
 
-  void Reduce(const T* x, bool rows, int64_t width, double* state) const {
-    const int64_t run = rows ? 1 : extent_.back();
-    for (int64_t i = 0; i < count_ / std::max<int64_t>(run, 1); ++i) {
-      const T* from = x + Offset(i, true, !rows);
-      if (rows) {
-        for (int64_t k = 0; k < width; ++k) state[k] = R::Add(state[k], Value(from[k]));
-        continue;
-      }
-      constexpr int64_t kLanes = 8;  // independent states, for a compiler that may not reorder one
-      double lane[kLanes];
-      std::fill_n(lane, kLanes, R::kStart);
-      int64_t k = 0;
-      for (; k + kLanes <= run; k += kLanes) {
-        for (int64_t l = 0; l < kLanes; ++l) lane[l] = R::Add(lane[l], Value(from[k + l]));
-      }
-      for (; k < run; ++k) lane[0] = R::Add(lane[0], Value(from[k]));
-      for (const double part : lane) *state = Joined(*state, part);
+  T Finished(const State& state) const {
+    const auto result = Reduction::Finish(state, count_);
+    if constexpr (std::is_same_v<T, float>) {
+      return static_cast<float>(result);
+    } else {
+      return Wrapped(type_, result);
     }
   }
 
-  // Of two states: sums add up, extremes and products join as elements do.
-  static double Joined(double a, double b) {
-    if constexpr (std::is_base_of_v<Sum, R>) return a + b;
-    return R::Add(a, b);
+  T AlongRuns(const T* x) const {
+    constexpr int64_t kLanes = 8;  // independent states, for a compiler that may not reorder one
+    const int64_t run = extent_.back();
+    State lane[kLanes];
+    std::fill_n(lane, kLanes, Reduction::Start(type_));
+    for (int64_t i = 0; i < (run == 0 ? 0 : count_ / run); ++i) {
+      const T* from = x + Offset(i, true);
+      int64_t k = 0;
+      for (; k + kLanes <= run; k += kLanes) {
+        for (int64_t l = 0; l < kLanes; ++l) lane[l] = Reduction::Add(lane[l], from[k + l]);
+      }
+      for (; k < run; ++k) lane[0] = Reduction::Add(lane[0], from[k]);
+    }
+    for (int64_t l = 1; l < kLanes; ++l) lane[0] = Reduction::Join(lane[0], lane[l]);
+    return Finished(lane[0]);
   }
 
-  // Of combination i of the axes that are reduced, or of those that are not; the last axis is left out if `but_last`.
-  int64_t Offset(int64_t i, bool of_reduced, bool but_last) const {
+  void AcrossRows(const T* x, T* y, int64_t width) const {
+    State state[kPart];
+    std::fill_n(state, width, Reduction::Start(type_));
+    for (int64_t i = 0; i < count_; ++i) {
+      const T* __restrict from = x + Offset(i, true);
+      for (int64_t k = 0; k < width; ++k) state[k] = Reduction::Add(state[k], from[k]);
+    }
+    for (int64_t k = 0; k < width; ++k) y[k] = Finished(state[k]);
+  }
+
+  // Where combination i of the axes that are reduced begins, or of those that are not; of the last axis it is all.
+  int64_t Offset(int64_t i, bool of_reduced) const {
     int64_t offset = 0;
-    const size_t axes = extent_.size();
-    for (size_t axis = axes; axis-- > 0;) {
-      if (reduced_[axis] != of_reduced || (axis + 1 == axes && (but_last || of_reduced))) continue;
+    for (size_t axis = extent_.size() - 1; axis-- > 0;) {
+      if (reduced_[axis] != of_reduced) continue;
       offset += i % extent_[axis] * stride_[axis];
       i /= extent_[axis];
     }
@@ -193,13 +285,12 @@ class ReductionStep : public Step {
   }
 
   ElementType type_;
-  bool nothing_;
   Shape extent_, stride_;
   std::vector<bool> reduced_;
   int64_t count_ = 1, results_ = 1;
 };
 
-template <class R>
+template <template <class> class R>
 StepResult MakeReduction(const StepContext& context) {
   LACUNA_ASSIGN_OR_RETURN(reduced, ReducedBy(context.At()));
   return WithStorage(context.InputType(), [&](auto storage) {
