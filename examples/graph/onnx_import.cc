@@ -13,6 +13,8 @@
 #include "graph/onnx_functions.h"
 #include "graph/operator.h"
 #include "graph/problem_list.h"
+#include "graph/rewriting.h"
+#include "graph/shape_inference.h"
 
 namespace graph {
 namespace {
@@ -490,6 +492,8 @@ Result<Graph> ImportModel(onnx::ModelProto& model, const ImportOptions& options,
   model.Clear();
   if (problems.empty()) {
     LACUNA_RETURN_IF_ERROR(FoldConstants(graph, options.max_elements, options.problems));
+    LACUNA_ASSIGN_OR_RETURN(values, InferValues(graph, options.max_elements));
+    RewritePatterns(graph, values);
     return std::move(graph);
   }
   // What else is wrong is said too, as far as it can be known.

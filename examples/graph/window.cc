@@ -61,12 +61,14 @@ Status SetOutput(const Node& node, bool ceil_mode, Window& window) {
   for (size_t axis = 0; axis < window.rank(); ++axis) {
     const int64_t reach = (window.kernel[axis] - 1) * window.dilation[axis] + 1;
     const int64_t padded = window.input[axis] + window.pad_begin[axis] + window.pad_end[axis];
-    if (reach > padded || window.input[axis] < 1) {
+    // Rounded up, the one window may end behind the padding.
+    const bool reaches_over = ceil_mode ? reach - padded >= window.stride[axis] : reach > padded;
+    if (reaches_over || window.input[axis] < 1) {
       return Status::InvalidArgument(
           "%s: the kernel reaches over %lld inputs of axis %zu, the padded input has only %lld", node.Label().c_str(),
           static_cast<long long>(reach), axis + 2, static_cast<long long>(padded));
     }
-    const int64_t slack = padded - reach;
+    const int64_t slack = std::max<int64_t>(0, padded - reach);
     int64_t steps = ceil_mode ? (slack + window.stride[axis] - 1) / window.stride[axis] : slack / window.stride[axis];
     // A window that begins in the padding behind the input has nothing to pool.
     if (ceil_mode && steps * window.stride[axis] >= window.input[axis] + window.pad_begin[axis]) --steps;

@@ -145,9 +145,13 @@ TEST_CASE("what is not fused: values with other uses, sums that broadcast, sums 
   CHECK(RunModel(twice).layers == std::vector<std::string>{"conv", "relu", "sum"});
 
   ModelBuilder broadcast = Stem();
-  broadcast.Weights("v", {8, 1, 1});
+  broadcast.Weights("v", {6, 1});
   broadcast.Node("sum", "Add", {"c", "v"}, "y");
   CheckFusion(broadcast, {"conv", "sum"});
+  ModelBuilder channels = Stem();  // a bias, written as a sum
+  channels.Weights("v", {8, 1, 1});
+  channels.Node("sum", "Add", {"c", "v"}, "y");
+  CheckFusion(channels, {"conv"});
 
   ModelBuilder later = Stem();
   later.Weights("w0", {8, 3, 1, 1});

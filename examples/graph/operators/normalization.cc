@@ -470,7 +470,6 @@ struct Response {
 };
 
 Result<Response> ResponseOf(const Node& node) {
-  Response response;
   LACUNA_ASSIGN_OR_RETURN(alpha, FloatAttribute(node, "alpha", 1e-4f));
   LACUNA_ASSIGN_OR_RETURN(beta, FloatAttribute(node, "beta", 0.75f));
   LACUNA_ASSIGN_OR_RETURN(bias, FloatAttribute(node, "bias", 1.0f));

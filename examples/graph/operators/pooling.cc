@@ -34,11 +34,6 @@ struct Axis {
   int64_t PaddedTaps(int64_t o) const {
     return std::clamp<int64_t>(CeilDivide(input + pad_end - Start(o), dilation), 0, kernel);
   }
-  // Windows whose tap k lies in [0, input): a half-open range.
-  int64_t FirstWindow(int64_t k) const { return std::max<int64_t>(0, CeilDivide(pad_begin - k * dilation, stride)); }
-  int64_t EndWindow(int64_t k) const {
-    return std::clamp<int64_t>(CeilDivide(input + pad_begin - k * dilation, stride), 0, output);
-  }
 };
 
 std::vector<Axis> AxesOf(const Window& window) {
@@ -52,34 +47,81 @@ std::vector<Axis> AxesOf(const Window& window) {
 }
 
 struct Max {
-  static constexpr float kStart = -std::numeric_limits<float>::infinity();
-  static float Combine(float a, float b) { return a > b ? a : b; }
+  template <class T>
+  static constexpr T Start() {
+    return std::is_same_v<T, float> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::min();
+  }
+  template <class T>
+  static T Combine(T a, T b) {
+    return a > b ? a : b;
+  }
 };
 
 struct Sum {
-  static constexpr float kStart = 0.0f;
-  static float Combine(float a, float b) { return a + b; }
+  template <class T>
+  static constexpr T Start() {
+    return T{0};
+  }
+  template <class T>
+  static T Combine(T a, T b) {
+    return a + b;
+  }
 };
 
-// y[i] = Combine(y[i], x[i * stride]); the strides that networks use are compiled in, so that the loop vectorises.
-template <class Reduce>
-void CombineStrided(float* __restrict y, const float* __restrict x, int64_t stride, int64_t count) {
-  const auto loop = [&](auto step) {
-    for (int64_t i = 0; i < count; ++i) y[i] = Reduce::Combine(y[i], x[i * step]);
+// y[i] = Combine of row[i * stride + k * dilation] over k < taps. The windows of most networks are compiled in, so that
+// the loop vectorises.
+template <class Reduce, class T>
+void ReduceAlong(const T* __restrict row, T* __restrict y, int64_t count, int64_t taps, int64_t stride,
+                 int64_t dilation) {
+  const auto loop = [&](auto fixed_taps, auto fixed_stride) {
+    for (int64_t i = 0; i < count; ++i) {
+      T result = row[i * fixed_stride];
+      for (int64_t k = 1; k < fixed_taps; ++k) result = Reduce::Combine(result, row[i * fixed_stride + k]);
+      y[i] = result;
+    }
   };
-  switch (stride) {
-    case 1: return loop(std::integral_constant<int64_t, 1>());
-    case 2: return loop(std::integral_constant<int64_t, 2>());
-    default: return loop(stride);
+  const auto of_stride = [&](auto fixed_taps) {
+    if (stride == 1) return loop(fixed_taps, std::integral_constant<int64_t, 1>());
+    return loop(fixed_taps, std::integral_constant<int64_t, 2>());
+  };
+  if (dilation == 1 && stride <= 2) {
+    switch (taps) {
+      case 1: return of_stride(std::integral_constant<int64_t, 1>());
+      case 2: return of_stride(std::integral_constant<int64_t, 2>());
+      case 3: return of_stride(std::integral_constant<int64_t, 3>());
+      case 5: return of_stride(std::integral_constant<int64_t, 5>());
+      default: break;
+    }
+  }
+  for (int64_t i = 0; i < count; ++i) y[i] = row[i * stride];
+  for (int64_t k = 1; k < taps; ++k) {
+    const T* __restrict from = row + k * dilation;
+    for (int64_t i = 0; i < count; ++i) y[i] = Reduce::Combine(y[i], from[i * stride]);
   }
 }
 
-// Reduces kernel rows into one row of the input's width first: contiguous, and shared by the taps along the row.
-template <class Reduce>
+// Taps that an average counts, of each window of an axis.
+std::vector<float> CountedTaps(const Axis& axis, bool count_padding) {
+  std::vector<float> counts;
+  for (int64_t o = 0; o < axis.output; ++o) {
+    const int64_t taps = count_padding ? axis.PaddedTaps(o) : axis.EndTap(o) - axis.FirstTap(o);
+    counts.push_back(static_cast<float>(std::max<int64_t>(taps, 1)));
+  }
+  return counts;
+}
+
+// Reduces kernel rows into one padded row first: contiguous, and shared by the taps along the row.
+template <class T, class Reduce>
 class PoolStep : public Step {
  public:
-  PoolStep(const Layer& layer, std::vector<Axis> axes, int64_t planes, std::vector<float> factor)
-      : Step({layer.node->inputs[0]}), axes_(std::move(axes)), planes_(planes), factor_(std::move(factor)) {}
+  // `counts` of each axis divide the results; none: nothing does.
+  PoolStep(const StepContext& context, std::vector<Axis> axes, std::vector<std::vector<float>> counts = {})
+      : Step({context.layer.node->inputs[0]}), axes_(std::move(axes)), counts_(std::move(counts)) {
+    planes_ = context.InputShape(0)[0] * context.InputShape(0)[1];
+    const Axis& width = axes_[2];
+    row_ = std::max(width.pad_begin + width.input,
+                    (width.output - 1) * width.stride + (width.kernel - 1) * width.dilation + 1);
+  }
 
   size_t WorkspaceBytes(size_t threads) const override { return threads * RowBytes(); }
 
@@ -87,77 +129,67 @@ class PoolStep : public Step {
     const int64_t input = axes_[0].input * axes_[1].input * axes_[2].input;
     const int64_t output = axes_[0].output * axes_[1].output * axes_[2].output;
     args.threads.parallel_ranges(planes_, [&](size_t slot, int64_t begin, int64_t end) {
-      auto* row = reinterpret_cast<float*>(args.workspace.data() + slot * RowBytes());
-      for (int64_t p = begin; p < end; ++p) Plane(args.in(0) + p * input, args.out() + p * output, row);
+      auto* row = reinterpret_cast<T*>(args.workspace.data() + slot * RowBytes());
+      std::fill_n(row, row_, Reduce::template Start<T>());
+      for (int64_t p = begin; p < end; ++p) Plane(args.in<T>(0) + p * input, args.out<T>() + p * output, row);
     });
     return Status();
   }
 
  private:
-  size_t RowBytes() const {
-    return lacuna::RoundUp(static_cast<size_t>(axes_[2].input) * sizeof(float), lacuna::kAlignment);
-  }
+  size_t RowBytes() const { return lacuna::RoundUp(static_cast<size_t>(row_) * sizeof(T), lacuna::kAlignment); }
 
-  void Plane(const float* x, float* y, float* row) const {
-    const float* factor = factor_.data();
+  void Plane(const T* x, T* y, T* row) const {
+    const Axis& width = axes_[2];
     for (int64_t od = 0; od < axes_[0].output; ++od) {
-      for (int64_t oh = 0; oh < axes_[1].output; ++oh, y += axes_[2].output) {
-        ReduceRows(x, od, oh, row);
-        ReduceAlongRow(row, y);
-        if (factor_.empty()) continue;
-        for (int64_t ow = 0; ow < axes_[2].output; ++ow) y[ow] *= factor[ow];
-        factor += axes_[2].output;
+      for (int64_t oh = 0; oh < axes_[1].output; ++oh, y += width.output) {
+        ReduceRows(x, od, oh, row + width.pad_begin);
+        ReduceAlong<Reduce>(row, y, width.output, width.kernel, width.stride, width.dilation);
+        if (counts_.empty()) continue;
+        const float count = counts_[0][static_cast<size_t>(od)] * counts_[1][static_cast<size_t>(oh)];
+        const float* __restrict along = counts_[2].data();
+        for (int64_t ow = 0; ow < width.output; ++ow) y[ow] /= static_cast<T>(count * along[ow]);
       }
     }
   }
 
-  void ReduceRows(const float* x, int64_t od, int64_t oh, float* __restrict row) const {
+  void ReduceRows(const T* x, int64_t od, int64_t oh, T* __restrict row) const {
     const Axis& depth = axes_[0];
     const Axis& height = axes_[1];
     const int64_t width = axes_[2].input;
-    std::fill_n(row, width, Reduce::kStart);
+    const T* waiting = nullptr;  // a row that is combined with the next one
+    bool begun = false;
+    const auto combine = [&](const T* __restrict a, const T* __restrict b) {
+      if (begun) {
+        for (int64_t i = 0; i < width; ++i) row[i] = Reduce::Combine(row[i], Reduce::Combine(a[i], b[i]));
+      } else {
+        for (int64_t i = 0; i < width; ++i) row[i] = Reduce::Combine(a[i], b[i]);
+      }
+      begun = true;
+    };
     for (int64_t kd = depth.FirstTap(od); kd < depth.EndTap(od); ++kd) {
       for (int64_t kh = height.FirstTap(oh); kh < height.EndTap(oh); ++kh) {
         const int64_t id = depth.Start(od) + kd * depth.dilation;
         const int64_t ih = height.Start(oh) + kh * height.dilation;
-        const float* __restrict source = x + (id * height.input + ih) * width;
-        for (int64_t i = 0; i < width; ++i) row[i] = Reduce::Combine(row[i], source[i]);
+        const T* source = x + (id * height.input + ih) * width;
+        if (waiting != nullptr) combine(waiting, source);
+        waiting = waiting == nullptr ? source : nullptr;
       }
     }
-  }
-
-  void ReduceAlongRow(const float* row, float* y) const {
-    const Axis& axis = axes_[2];
-    std::fill_n(y, axis.output, Reduce::kStart);
-    for (int64_t k = axis.FirstTap(axis.output - 1); k < axis.EndTap(0); ++k) {
-      const int64_t first = axis.FirstWindow(k);
-      const int64_t end = axis.EndWindow(k);
-      if (first >= end) continue;
-      CombineStrided<Reduce>(y + first, row + axis.Start(first) + k * axis.dilation, axis.stride, end - first);
+    if (waiting != nullptr && begun) {
+      for (int64_t i = 0; i < width; ++i) row[i] = Reduce::Combine(row[i], waiting[i]);
+    } else if (waiting != nullptr) {
+      std::copy_n(waiting, width, row);
+    } else if (!begun) {  // dilated taps may all lie in the padding
+      std::fill_n(row, width, Reduce::template Start<T>());
     }
   }
 
   std::vector<Axis> axes_;
+  std::vector<std::vector<float>> counts_;
   int64_t planes_;
-  std::vector<float> factor_;  // one per output of a plane, or none
+  int64_t row_;  // elements of a row with its padding
 };
-
-// 1 / (taps that count) of every window.
-std::vector<float> AverageFactors(const std::vector<Axis>& axes, bool count_padding) {
-  const auto taps = [count_padding](const Axis& axis, int64_t o) {
-    return count_padding ? axis.PaddedTaps(o) : axis.EndTap(o) - axis.FirstTap(o);
-  };
-  std::vector<float> factors;
-  for (int64_t od = 0; od < axes[0].output; ++od) {
-    for (int64_t oh = 0; oh < axes[1].output; ++oh) {
-      for (int64_t ow = 0; ow < axes[2].output; ++ow) {
-        const int64_t count = taps(axes[0], od) * taps(axes[1], oh) * taps(axes[2], ow);
-        factors.push_back(1.0f / static_cast<float>(std::max<int64_t>(count, 1)));
-      }
-    }
-  }
-  return factors;
-}
 
 // Any pooling, window by window: where the fast one does not serve. f(values of a window and where in the plane they
 // are) gives one result.
@@ -230,8 +262,7 @@ StepResult MakeMaxPoolWithIndices(const StepContext& context, std::vector<Axis> 
                                const std::vector<int64_t>& places) {
                              size_t best = 0;
                              for (size_t i = 1; i < values.size(); ++i) best = values[i] > values[best] ? i : best;
-                             if (has_values)
-                               args.out<T>()[o] = values.empty() ? std::numeric_limits<T>::lowest() : values[best];
+                             if (has_values) args.out<T>()[o] = values.empty() ? Max::Start<T>() : values[best];
                              if (!has_indices) return;
                              int64_t place = values.empty() ? 0 : places[best];
                              if (order != 0) {
@@ -279,7 +310,7 @@ float MeanOf(const float* x, int64_t count) {
 
 float LargestOf(const float* x, int64_t count) {
   float largest[kLanes];
-  std::fill_n(largest, kLanes, Max::kStart);
+  std::fill_n(largest, kLanes, Max::Start<float>());
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
     for (int64_t lane = 0; lane < kLanes; ++lane) largest[lane] = Max::Combine(largest[lane], x[i + lane]);
@@ -292,8 +323,11 @@ float LargestOf(const float* x, int64_t count) {
 
 float NormOf(const std::vector<float>& values, int64_t p) {
   double sum = 0.0;
-  for (const float value : values) sum += std::pow(std::abs(double{value}), static_cast<double>(p));
-  return static_cast<float>(std::pow(sum, 1.0 / static_cast<double>(p)));
+  for (const float value : values) {
+    const double size = std::abs(double{value});
+    sum += p == 1 ? size : p == 2 ? size * size : std::pow(size, static_cast<double>(p));
+  }
+  return static_cast<float>(p == 1 ? sum : p == 2 ? std::sqrt(sum) : std::pow(sum, 1.0 / static_cast<double>(p)));
 }
 
 StepResult MakeNormPool(const StepContext& context, std::vector<Axis> axes) {
@@ -317,6 +351,13 @@ InferResult InferPool(const NodeContext& at) {
   }
   if (at.node.op == "LpPool") LACUNA_RETURN_IF_ERROR(CheckNorm(at));
   LACUNA_ASSIGN_OR_RETURN(window, PoolWindow(at.node, at.shape(0)));
+  // Rows are padded when they are pooled, by less than the windows reach over.
+  constexpr int64_t kMaxReach = int64_t{1} << 24;
+  const int64_t reach = (window.kernel.back() - 1) * window.dilation.back() + 1;
+  if (reach > kMaxReach) {
+    return at.Unsupported("its windows reach over " + std::to_string(reach) + " inputs of the last axis, more than " +
+                          std::to_string(kMaxReach));
+  }
   Shape y = {at.shape(0)[0], at.shape(0)[1]};
   y.insert(y.end(), window.output.begin(), window.output.end());
   return std::vector<TensorInfo>{{at.type(), y}, {ElementType::kInt64, y}};
@@ -336,23 +377,22 @@ InferResult InferGlobalPool(const NodeContext& at) {
 
 StepResult MakeMaxPoolStep(const StepContext& context) {
   const Node& node = *context.layer.node;
-  const Shape& x = context.InputShape(0);
-  LACUNA_ASSIGN_OR_RETURN(window, PoolWindow(node, x));
-  std::vector<Axis> axes = AxesOf(window);
-  if (!IsFloating(context.InputType())) return MakeMaxPoolWithIndices<int64_t>(context, std::move(axes));
-  if (node.PresentOutputs().size() > 1 || node.outputs[0].empty()) {
-    return MakeMaxPoolWithIndices<float>(context, std::move(axes));
-  }
-  return std::unique_ptr<Step>(new PoolStep<Max>(context.layer, std::move(axes), x[0] * x[1], std::vector<float>()));
+  LACUNA_ASSIGN_OR_RETURN(window, PoolWindow(node, context.InputShape(0)));
+  const bool values_only = node.PresentOutputs().size() == 1 && !node.outputs[0].empty();
+  return WithStorage(context.InputType(), [&](auto storage) -> StepResult {
+    using T = typename decltype(storage)::type;
+    if (!values_only) return MakeMaxPoolWithIndices<T>(context, AxesOf(window));
+    return std::unique_ptr<Step>(new PoolStep<T, Max>(context, AxesOf(window)));
+  });
 }
 
 StepResult MakeAveragePoolStep(const StepContext& context) {
-  const Shape& x = context.InputShape(0);
-  LACUNA_ASSIGN_OR_RETURN(window, PoolWindow(*context.layer.node, x));
+  LACUNA_ASSIGN_OR_RETURN(window, PoolWindow(*context.layer.node, context.InputShape(0)));
   LACUNA_ASSIGN_OR_RETURN(count_padding, IntAttribute(*context.layer.node, "count_include_pad", 0));
   std::vector<Axis> axes = AxesOf(window);
-  std::vector<float> factors = AverageFactors(axes, count_padding != 0);
-  return std::unique_ptr<Step>(new PoolStep<Sum>(context.layer, std::move(axes), x[0] * x[1], std::move(factors)));
+  std::vector<std::vector<float>> counts;
+  for (const Axis& axis : axes) counts.push_back(CountedTaps(axis, count_padding != 0));
+  return std::unique_ptr<Step>(new PoolStep<float, Sum>(context, std::move(axes), std::move(counts)));
 }
 
 StepResult MakeLpPoolStep(const StepContext& context) {

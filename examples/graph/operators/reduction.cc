@@ -126,7 +126,7 @@ template <class T>
 struct Max {
   using State = T;
   static State Start(ElementType type) { return Least<T>(type); }
-  static State Add(State state, T x) { return (x > state) | (x != x) ? x : state; }  // NaN stays
+  static State Add(State state, T x) { return ((x > state) | (x != x)) ? x : state; }  // NaN stays
   static State Join(State a, State b) { return Add(a, b); }
   static State Finish(State state, int64_t) { return state; }
 };
@@ -134,7 +134,7 @@ template <class T>
 struct Min {
   using State = T;
   static State Start(ElementType type) { return Greatest<T>(type); }
-  static State Add(State state, T x) { return (x < state) | (x != x) ? x : state; }
+  static State Add(State state, T x) { return ((x < state) | (x != x)) ? x : state; }
   static State Join(State a, State b) { return Add(a, b); }
   static State Finish(State state, int64_t) { return state; }
 };
@@ -235,7 +235,7 @@ class ReductionStep : public Step {
  private:
   using Reduction = R<T>;
   using State = typename Reduction::State;
-  static constexpr int64_t kPart = 512;
+  static constexpr int64_t kPart = 2048;
 
   T Finished(const State& state) const {
     const auto result = Reduction::Finish(state, count_);
@@ -247,19 +247,21 @@ class ReductionStep : public Step {
   }
 
   T AlongRuns(const T* x) const {
-    constexpr int64_t kLanes = 8;  // independent states, for a compiler that may not reorder one
+    // Independent states, as a compiler may not reorder one: of extremes so many that it makes a loop of vectors.
+    constexpr int64_t kLanes = std::is_same_v<State, T> ? 32 : 8;
     const int64_t run = extent_.back();
+    const int64_t lanes = std::clamp<int64_t>(run, 1, kLanes);
     State lane[kLanes];
     std::fill_n(lane, kLanes, Reduction::Start(type_));
     for (int64_t i = 0; i < (run == 0 ? 0 : count_ / run); ++i) {
-      const T* from = x + Offset(i, true);
+      const T* __restrict from = x + Offset(i, true);
       int64_t k = 0;
       for (; k + kLanes <= run; k += kLanes) {
         for (int64_t l = 0; l < kLanes; ++l) lane[l] = Reduction::Add(lane[l], from[k + l]);
       }
-      for (; k < run; ++k) lane[0] = Reduction::Add(lane[0], from[k]);
+      for (int64_t l = 0; l < run - k; ++l) lane[l] = Reduction::Add(lane[l], from[k + l]);
     }
-    for (int64_t l = 1; l < kLanes; ++l) lane[0] = Reduction::Join(lane[0], lane[l]);
+    for (int64_t l = 1; l < lanes; ++l) lane[0] = Reduction::Join(lane[0], lane[l]);
     return Finished(lane[0]);
   }
 

@@ -28,13 +28,11 @@ double SumOf(const float* x, int64_t count, const F& f) {
   return total;
 }
 
-// e^x of x <= 0 to within 2 units in the last place, in operations that a compiler vectorises; 0 below -87.
+// e^x of x in [-88, 0].
 inline float ExpOfNegative(float x) {
-  const float bounded = x > -87.0f ? x : -87.0f;
-  const float multiple = bounded * 1.44269504f - 0.5f;
-  const auto power = static_cast<int32_t>(multiple);  // toward zero, which rounds to nearest
+  const auto power = static_cast<int32_t>(x * 1.44269504f - 0.5f);  // toward zero, which rounds to nearest
   const auto whole = static_cast<float>(power);
-  const float rest = (bounded - whole * 0.693359375f) + whole * 2.12194440e-4f;
+  const float rest = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
   float series = 1.9875691500e-4f;
   series = series * rest + 1.3981999507e-3f;
   series = series * rest + 8.3334519073e-3f;
@@ -42,21 +40,35 @@ inline float ExpOfNegative(float x) {
   series = series * rest + 1.6666665459e-1f;
   series = series * rest + 5.0000001201e-1f;
   series = series * rest * rest + rest + 1.0f;
-  const float result = series * std::bit_cast<float>((power + 127) << 23);
-  return x > -87.0f ? result : x == x ? 0.0f : x;
+  return series * std::bit_cast<float>((power + 127) << 23);
 }
 
-// The largest of a single line, in lanes for a compiler that may not reorder one. NaN does not count.
+// y = e^(x - largest), to within 2 units in the last place; 0 where that is below e^-87.7, and for NaN. Two loops,
+// because a compiler that sees the bound makes a branch of it, and no vectors. largest(i) is that of x[i].
+template <class F>
+inline void ExpOfDifference(const float* __restrict x, float* __restrict y, int64_t count, const F& largest) {
+  constexpr float kLeast = -88.0f;  // whose power of two is 0
+  for (int64_t i = 0; i < count; ++i) {
+    const float difference = x[i] - largest(i);
+    y[i] = difference > kLeast ? difference : kLeast;
+  }
+  for (int64_t i = 0; i < count; ++i) y[i] = ExpOfNegative(y[i]);
+}
+
+// NaN if any of the two is.
+inline float Larger(float a, float b) { return ((b > a) | (b != b)) ? b : a; }
+
+// The largest of a single line, NaN if there is one.
 inline float LargestOf(const float* x, int64_t extent) {
-  constexpr int64_t kLanes = 8;
+  constexpr int64_t kLanes = 32;  // as many as a compiler makes a loop of vectors of
   float lane[kLanes];
   std::fill_n(lane, kLanes, x[0]);
-  int64_t i = 0;
-  for (; i + kLanes <= extent; i += kLanes) {
-    for (int64_t l = 0; l < kLanes; ++l) lane[l] = lane[l] < x[i + l] ? x[i + l] : lane[l];
+  for (int64_t i = 0; i < extent; i += kLanes) {
+    const int64_t lanes = std::min(kLanes, extent - i);
+    for (int64_t l = 0; l < lanes; ++l) lane[l] = Larger(lane[l], x[i + l]);
   }
-  for (; i < extent; ++i) lane[0] = std::max(lane[0], x[i]);
-  return *std::max_element(lane, lane + kLanes);
+  for (int64_t l = 1; l < std::min(kLanes, extent); ++l) lane[0] = Larger(lane[0], lane[l]);
+  return lane[0];
 }
 
 // The same of each of `count` lines.
@@ -64,14 +76,14 @@ inline void LargestOf(const float* x, int64_t extent, int64_t inner, int64_t cou
   std::copy_n(x, count, largest);
   for (int64_t i = 1; i < extent; ++i) {
     const float* __restrict row = x + i * inner;
-    for (int64_t k = 0; k < count; ++k) largest[k] = largest[k] < row[k] ? row[k] : largest[k];
+    for (int64_t k = 0; k < count; ++k) largest[k] = Larger(largest[k], row[k]);
   }
 }
 
-// Subtracts the maximum first, so that exp cannot overflow. A NaN anywhere makes the whole line NaN.
+// Subtracts the maximum first, so that exp cannot overflow. A line with NaN or +infinity becomes NaN, by 0 * infinity.
 inline void SoftmaxLine(const float* __restrict x, float* __restrict y, int64_t extent) {
   const float largest = LargestOf(x, extent);
-  for (int64_t i = 0; i < extent; ++i) y[i] = ExpOfNegative(x[i] - largest);
+  ExpOfDifference(x, y, extent, [largest](int64_t) { return largest; });
   const auto factor = static_cast<float>(1.0 / SumOf(y, extent, [](double value) { return value; }));
   for (int64_t i = 0; i < extent; ++i) y[i] *= factor;
 }
@@ -83,10 +95,8 @@ inline void Softmax(const float* x, float* y, int64_t extent, int64_t inner, int
   for (int64_t i = 0; i < extent; ++i) {
     const float* __restrict from = x + i * inner;
     float* __restrict to = y + i * inner;
-    for (int64_t k = 0; k < count; ++k) {
-      to[k] = ExpOfNegative(from[k] - largest[k]);
-      sum[k] += to[k];
-    }
+    ExpOfDifference(from, to, count, [&](int64_t k) { return largest[k]; });
+    for (int64_t k = 0; k < count; ++k) sum[k] += to[k];
   }
   for (int64_t k = 0; k < count; ++k) sum[k] = 1.0f / sum[k];
   for (int64_t i = 0; i < extent; ++i) {
@@ -98,9 +108,16 @@ inline void Softmax(const float* x, float* y, int64_t extent, int64_t inner, int
 inline void LogSoftmax(const float* x, float* y, int64_t extent, int64_t inner, int64_t count) {
   float largest[kLines];
   double sum[kLines] = {};
-  LargestOf(x, extent, inner, count, largest);
-  for (int64_t i = 0; i < extent; ++i) {
-    for (int64_t k = 0; k < count; ++k) sum[k] += double{ExpOfNegative(x[i * inner + k] - largest[k])};
+  if (inner == 1) {
+    largest[0] = LargestOf(x, extent);
+    ExpOfDifference(x, y, extent, [&](int64_t) { return largest[0]; });
+    sum[0] = SumOf(y, extent, [](double value) { return value; });
+  } else {
+    LargestOf(x, extent, inner, count, largest);
+    for (int64_t i = 0; i < extent; ++i) {
+      ExpOfDifference(x + i * inner, y + i * inner, count, [&](int64_t k) { return largest[k]; });
+      for (int64_t k = 0; k < count; ++k) sum[k] += double{y[i * inner + k]};
+    }
   }
   for (int64_t k = 0; k < count; ++k) sum[k] = std::log(sum[k]);
   for (int64_t i = 0; i < extent; ++i) {

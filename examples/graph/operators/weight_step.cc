@@ -4,6 +4,7 @@
 
 #include "lacuna/op/convolution.h"
 #include "lacuna/op/gemm.h"
+#include "lacuna/op/gemv.h"
 #include "lacuna/reference/convolution.h"
 #include "lacuna/reference/gemm.h"
 
@@ -196,6 +197,15 @@ class GemmStep : public WeightStep {
   }
 
   Status Prepare(const StepContext& context) {
+    if (n_ <= kMostVectors) {
+      auto plan = lacuna::Gemv::Make(ActiveVectorKernels(), *weights_, epilogue_, context.PolicyFor(scheme_));
+      if (!plan.ok()) return plan.status();
+      vector_plan_ = *std::move(plan);
+      info_.plan = vector_plan_->Explain();
+      info_.explanation = info_.plan.ToString();
+      info_.packed_bytes = info_.plan.packed_bytes;
+      return Status();
+    }
     auto plan = lacuna::Gemm::Make(ActiveKernels(), *weights_, {.n = n_}, epilogue_, context.PolicyFor(scheme_));
     if (!plan.ok()) return plan.status();
     plan_ = *std::move(plan);
@@ -203,9 +213,15 @@ class GemmStep : public WeightStep {
     return Status();
   }
 
-  size_t WorkspaceBytes(size_t threads) const override { return plan_ ? plan_->WorkspaceBytes(threads) : 0; }
+  size_t WorkspaceBytes(size_t threads) const override {
+    if (vector_plan_) return vector_plan_->WorkspaceBytes(threads, n_);
+    return plan_ ? plan_->WorkspaceBytes(threads) : 0;
+  }
 
   Status Run(const StepArgs& args) const override {
+    if (vector_plan_) {
+      return vector_plan_->Run(X(args), Y(args.out()), {args.workspace, ResidualView(args)}, args.threads);
+    }
     if (plan_) return plan_->Run(X(args), Y(args.out()), {args.workspace, ResidualView(args)}, args.threads);
     return lacuna::reference::Gemm(shape_, reference_weights_->values(), epilogue_, X(args), Y(args.out()),
                                    ResidualView(args));
@@ -238,11 +254,15 @@ class GemmStep : public WeightStep {
     return epilogue_.residual ? Y<const float>(args.in(1)) : MatrixView<const float>{};
   }
 
+  // Products of so few columns are bound by the bytes of the weights, which the vector kernels read once.
+  static constexpr int64_t kMostVectors = 4;
+
   lacuna::MatrixShape shape_;
   int64_t n_;
   bool x_column_major_;
   bool y_column_major_;
   std::optional<lacuna::Gemm> plan_;
+  std::optional<lacuna::Gemv> vector_plan_;
 };
 
 template <int kRank>
@@ -266,6 +286,15 @@ StepResult Finish(const StepContext& context, std::unique_ptr<StepType> step) {
   if (!status.ok()) return context.layer.node->About(status);
   if (!context.reference && !context.keep_weights) step->ReleaseWeights();
   return std::unique_ptr<Step>(std::move(step));
+}
+
+// Whether a convolution has one output a channel, of all inputs: the product of a matrix and a vector for each item.
+bool IsProduct(const Window& window, const lacuna::MatrixShape& matrix) {
+  const auto all = [](const Shape& shape, int64_t value) {
+    return std::all_of(shape.begin(), shape.end(), [=](int64_t extent) { return extent == value; });
+  };
+  return matrix.groups == 1 && window.kernel == window.input && all(window.output, 1) && all(window.pad_begin, 0) &&
+         all(window.pad_end, 0);
 }
 
 template <int kRank>
@@ -362,6 +391,11 @@ StepResult MakeWeightStep(const StepContext& context, const WeightMatrix& matrix
   if (node.op == "Conv") {
     LACUNA_ASSIGN_OR_RETURN(window,
                             ConvWindow(node, context.InputShape(0), context.graph.Constant(matrix.initializer)->shape));
+    if (IsProduct(window, matrix.shape)) {
+      const int64_t n = context.InputShape(0)[0];
+      return Finish(context,
+                    std::make_unique<GemmStep>(context, matrix, *std::move(weights), n, /*x_column_major=*/true));
+    }
     switch (window.rank()) {  // ConvWindow saw to it that it is one of these
       case 1: return MakeConvolutionStep<1>(context, matrix, window, *std::move(weights));
       case 2: return MakeConvolutionStep<2>(context, matrix, window, *std::move(weights));
