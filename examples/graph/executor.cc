@@ -58,6 +58,7 @@ class Compiler {
     LACUNA_ASSIGN_OR_RETURN(values, InferValues(graph_, options_.max_elements));
     values_ = std::move(values);
     LACUNA_ASSIGN_OR_RETURN(layers, FuseLayers(graph_, values_));
+    if (options_.choose_layouts) layouts_ = ChooseLayouts(graph_, values_, layers);
     LACUNA_RETURN_IF_ERROR(MakeSteps(layers, network));
     LACUNA_RETURN_IF_ERROR(PlaceValues(network));
     LACUNA_RETURN_IF_ERROR(AllocateWorkspace(network));
@@ -103,6 +104,7 @@ class Compiler {
         continue;
       }
       StepContext context{.graph = graph_, .values = values_, .layer = layer, .kernels = options_.kernels};
+      context.layouts = &layouts_;
       context.stored = options_.stored;
       context.reference = options_.reference;
       context.keep_weights = options_.keep_weights;
@@ -148,6 +150,7 @@ class Compiler {
       if (!steps[i]->inputs().empty()) info.input = values_.at(steps[i]->inputs()[0]).shape;
       info.output = planned[i].context.OutputShape();
       info.weights = steps[i]->weight_info();
+      info.channels_last = planned[i].context.IsChannelsLast(layer.output);
       network.layers_.push_back(std::move(info));
       network.schedule_.push_back({std::move(steps[i]), {}, {}});
       made_.push_back({layer.output});
@@ -244,6 +247,7 @@ class Compiler {
   Graph* release_;
   const CompileOptions& options_;
   Values values_;
+  Layouts layouts_;
   std::map<std::string, std::string> viewed_;   // value -> the value whose memory it shares
   std::vector<std::vector<std::string>> made_;  // the outputs of each step
   std::map<std::string, size_t> index_;         // into lifetimes_

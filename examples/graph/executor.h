@@ -31,6 +31,7 @@ struct CompileOptions {
   bool reference = false;     // layers with weights run lacuna's naive double-precision loops
   bool keep_weights = false;  // beside their packed form, which Verify needs
   KernelSelection kernels{};
+  bool choose_layouts = true;  // else all values are planar
   size_t threads = 1;
   int64_t max_elements = kMaxTensorElements;  // of any one value
 };
@@ -41,6 +42,7 @@ struct LayerInfo {
   std::vector<std::string> fused;  // nodes that run in this layer's epilogue
   Shape input;                     // empty for a layer without one
   Shape output;
+  bool channels_last = false;           // how its output stands in memory; `output` names the axes as ONNX does
   const WeightInfo* weights = nullptr;  // null for layers without weights
 };
 

@@ -17,6 +17,7 @@
 #include "graph/fusion.h"
 #include "graph/graph.h"
 #include "graph/kernel_selection.h"
+#include "graph/layout.h"
 #include "graph/threads.h"
 #include "graph/weight_matrix.h"
 
@@ -33,14 +34,18 @@ struct StepContext {
   KernelSelector::Progress measuring{};  // told while `kernels` are measured; may be null
   // How weights are pruned when the step is made, in the order of WeightMatricesOf; none: all stay dense.
   std::vector<lacuna::prune::Scheme> schemes{};
-  bool stored = false;        // take schemes and zeros from the model instead
-  bool reference = false;     // layers with weights run lacuna's naive loops
-  bool keep_weights = false;  // beside their packed form, for ErrorOverBound
+  const Layouts* layouts = nullptr;  // null: all values are planar
+  bool stored = false;               // take schemes and zeros from the model instead
+  bool reference = false;            // layers with weights run lacuna's naive loops
+  bool keep_weights = false;         // beside their packed form, for ErrorOverBound
 
   const Shape& InputShape(size_t i) const { return values.at(layer.node->inputs[i]).shape; }
   ElementType InputType(size_t i = 0) const { return values.at(layer.node->inputs[i]).type; }
   const Shape& OutputShape() const { return values.at(layer.output).shape; }
   ElementType OutputType() const { return values.at(layer.output).type; }
+  bool IsChannelsLast(const std::string& value) const {
+    return layouts != nullptr && layouts->contains(value) && layouts->at(value) == Layout::kChannelsLast;
+  }
   NodeContext At() const;
   lacuna::prune::Scheme SchemeOf(size_t matrix) const {
     return matrix < schemes.size() ? schemes[matrix] : lacuna::prune::Scheme{};

@@ -122,6 +122,14 @@ TEST_CASE("GroupNormalization: scale and bias of groups before operator set 21, 
             {1, 4, 1, 2}, by_channel);
 }
 
+TEST_CASE("RMSNormalization") {
+  const Tensor x = Floats({1, 2, 2}, {3.0f, 4.0f, 0.0f, 2.0f});
+  const double first = std::sqrt(12.5), second = std::sqrt(2.0);
+  CheckNear(Run("RMSNormalization", {x, Floats({2}, {1.0f, 2.0f})}, false,
+                [](onnx::NodeProto& node) { test::AddFloat(node, "epsilon", 0.0f); }),
+            {1, 2, 2}, {3.0 / first, 8.0 / first, 0.0, 4.0 / second});
+}
+
 TEST_CASE("an index outside is an error when the network runs") {
   ModelBuilder net;
   net.Input("x", {4}).Input("i", {2}).Output("y");

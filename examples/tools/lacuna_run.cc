@@ -59,6 +59,7 @@ struct Arguments {
   std::string expect;
   double tolerance = 1e-4;
   bool list = false;
+  std::string layout = "auto";
   tools::TuningArguments tuning;
   tools::MapArguments map;
 };
@@ -95,6 +96,7 @@ Result<CompileOptions> OptionsOf(const Arguments& arguments) {
   options.prune_first = arguments.prune_first;
   options.threads = arguments.threads;
   options.keep_weights = arguments.verify;
+  options.choose_layouts = arguments.layout == "auto";
   if (!arguments.flops_rate.empty()) {
     LACUNA_RETURN_IF_ERROR(SetFlopsRate(arguments, options));
     return options;
@@ -312,6 +314,10 @@ int main(int argc, char** argv) {
   app.add_option("--tolerance", arguments.tolerance,
                  "of --expect, times the larger of 1 and the largest magnitude of an output")
       ->capture_default_str();
+  app.add_option("--layout", arguments.layout,
+                 "auto: values between convolutions stand channels-last where that is faster; planar: none does")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "planar"}));
   app.add_flag("--list", arguments.list, "print inputs, outputs, operators and layers, and run nothing");
   app.add_option("--compare", arguments.compare, "dense: run the dense network too, in turn")
       ->check(CLI::IsMember({"dense"}));

@@ -121,7 +121,10 @@ class ConvolutionStep : public WeightStep {
 
   ConvolutionStep(const StepContext& context, const WeightMatrix& matrix, LayerWeights weights,
                   const lacuna::ConvShape<kRank>& shape)
-      : WeightStep(context, matrix, std::move(weights)), shape_(shape) {
+      : WeightStep(context, matrix, std::move(weights)),
+        shape_(shape),
+        input_last_(context.IsChannelsLast(context.layer.node->inputs[0])),
+        output_last_(context.IsChannelsLast(context.layer.output)) {
     info_.dense_flops = shape.dense_flops();
     const Tensor& w = *context.graph.Constant(matrix.initializer);
     for (size_t axis = 0; axis < w.shape.size(); ++axis) {
@@ -147,7 +150,7 @@ class ConvolutionStep : public WeightStep {
   size_t WorkspaceBytes(size_t threads) const override { return plan_ ? plan_->WorkspaceBytes(threads) : 0; }
 
   Status Run(const StepArgs& args) const override {
-    const View y = View::Planar(args.out(), shape_.output_tensor());
+    const View y = Output(args.out());
     if (plan_) return plan_->Run(Input(args), y, {args.workspace, ResidualView(args)}, args.threads);
     return lacuna::reference::Convolution<kRank>(shape_, reference_weights_->values(), epilogue_, Input(args), y,
                                                  ResidualView(args));
@@ -158,13 +161,13 @@ class ConvolutionStep : public WeightStep {
     const auto elements = static_cast<size_t>(shape_.output_elements());
     LACUNA_ASSIGN_OR_RETURN(expected, Buffer<float>::Make(elements));
     LACUNA_ASSIGN_OR_RETURN(magnitude, Buffer<double>::Make(elements));
-    LACUNA_RETURN_IF_ERROR(lacuna::reference::Convolution<kRank>(
-        shape_, dense.values(), epilogue_, Input(args), View::Planar(expected.data(), shape_.output_tensor()),
-        ResidualView(args), TensorView<double, kRank + 2>::Planar(magnitude.data(), shape_.output_tensor())));
+    LACUNA_RETURN_IF_ERROR(lacuna::reference::Convolution<kRank>(shape_, dense.values(), epilogue_, Input(args),
+                                                                 Output(expected.data()), ResidualView(args),
+                                                                 Output(magnitude.data())));
     const auto positions = static_cast<size_t>(shape_.positions());
     const auto channels = static_cast<size_t>(shape_.out_channels);
     return WorstRatio(Bound(dense.values(), args), args.out(), expected, magnitude, Residual(args),
-                      [=](size_t i) { return i / positions % channels; });
+                      [=, this](size_t i) { return (output_last_ ? i : i / positions) % channels; });
   }
 
  private:
@@ -174,12 +177,21 @@ class ConvolutionStep : public WeightStep {
     const std::span<const float> x(args.in(0), static_cast<size_t>(shape_.input_elements()));
     return {*tile, shape_.channels_per_group(), LargestMagnitude(weights) * LargestMagnitude(x), epilogue_};
   }
-  ConstView Input(const StepArgs& args) const { return ConstView::Planar(args.in(0), shape_.input_tensor()); }
+  ConstView Input(const StepArgs& args) const {
+    return input_last_ ? ConstView::ChannelsLast(args.in(0), shape_.input_tensor())
+                       : ConstView::Planar(args.in(0), shape_.input_tensor());
+  }
+  template <class T>
+  TensorView<T, kRank + 2> Output(T* data) const {
+    return output_last_ ? TensorView<T, kRank + 2>::ChannelsLast(data, shape_.output_tensor())
+                        : TensorView<T, kRank + 2>::Planar(data, shape_.output_tensor());
+  }
   ConstView ResidualView(const StepArgs& args) const {
     return epilogue_.residual ? ConstView::Planar(args.in(1), shape_.output_tensor()) : ConstView{};
   }
 
   lacuna::ConvShape<kRank> shape_;
+  bool input_last_, output_last_;
   std::optional<lacuna::Convolution<kRank>> plan_;
 };
 
