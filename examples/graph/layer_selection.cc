@@ -1,12 +1,28 @@
 #include "graph/layer_selection.h"
 
-#include <algorithm>
-
 #include "graph/recurrent_node.h"
 
 namespace graph {
 
 using lacuna::prune::SchemeKind;
+
+namespace {
+
+// Convolutions, and twice the recurrent layers, of a graph and the graphs inside it.
+int LayersBesideProducts(const Graph& graph) {
+  int count = 0;
+  for (const Node& node : graph.nodes) {
+    if (node.op == "Conv" || node.op == "ConvTranspose") ++count;
+    if (IsRecurrent(node)) count += 2;
+    for (const auto& [name, attribute] : node.attributes) {
+      const auto* body = std::get_if<std::shared_ptr<const Graph>>(&attribute);
+      if (body != nullptr) count += LayersBesideProducts(**body);
+    }
+  }
+  return count;
+}
+
+}  // namespace
 
 bool PrunesDepthwise(SchemeKind scheme) {
   return scheme == SchemeKind::kPattern || scheme == SchemeKind::kUnstructured || scheme == SchemeKind::kConnectivity;
@@ -17,11 +33,7 @@ Result<LayerSelection> LayerSelection::Make(const std::string& layers, bool skip
   LayerSelection selection;
   selection.scheme_ = scheme;
   selection.skip_first_ = skip_first;
-  selection.products_ = std::count_if(graph.nodes.begin(), graph.nodes.end(),
-                                      [](const Node& node) {
-                                        return IsRecurrent(node) || node.op == "Conv" || node.op == "ConvTranspose";
-                                      }) <= 1 &&
-                        std::none_of(graph.nodes.begin(), graph.nodes.end(), IsRecurrent);
+  selection.products_ = LayersBesideProducts(graph) <= 1;
   try {
     if (!layers.empty()) selection.pattern_.emplace(layers);
   } catch (const std::regex_error& error) {

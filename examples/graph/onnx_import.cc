@@ -155,6 +155,8 @@ class Importer {
         outer_ == nullptr && bound != options_.constants.end()) {
       return AddBoundInput(proto, bound->second);
     }
+    const Tensor* given = outer_ == nullptr && options_.given ? options_.given(proto.name()) : nullptr;
+    if (given != nullptr && !given->IsFloats() && given->integers.size() == 1) return AddBoundInput(proto, *given);
     LACUNA_RETURN_IF_ERROR(Define(proto.name()));
     ValueInfo input{proto.name(), {}};
     if (outer_ == nullptr) {
@@ -188,17 +190,19 @@ class Importer {
 
   // Fixed extents, then those given for the input, then those given for another input by the same name.
   Status SetShape(const onnx::ValueInfoProto& proto, ValueInfo& input) {
-    const auto given = options_.shapes.find(input.name);
-    const bool is_given = given != options_.shapes.end();
+    const auto named = options_.shapes.find(input.name);
+    const Tensor* values = options_.given ? options_.given(input.name) : nullptr;
+    const bool is_given = named != options_.shapes.end() || values != nullptr;
+    const Shape given = named != options_.shapes.end() ? named->second : values != nullptr ? values->shape : Shape();
     const auto& type = proto.type().tensor_type();
     if (!type.has_shape()) {
-      if (is_given) input.shape = given->second;
+      if (is_given) input.shape = given;
       if (!is_given) Problem(OpenShape(input.name, "its shape", "AxBx..."));
       return CheckInput(input);
     }
-    if (is_given && static_cast<int>(given->second.size()) != type.shape().dim_size()) {
+    if (is_given && static_cast<int>(given.size()) != type.shape().dim_size()) {
       return Status::InvalidArgument("graph input '%s' has %d axes, the shape given, %s, has %zu", input.name.c_str(),
-                                     type.shape().dim_size(), ToString(given->second).c_str(), given->second.size());
+                                     type.shape().dim_size(), ToString(given).c_str(), given.size());
     }
     std::string open, example;
     for (int i = 0; i < type.shape().dim_size(); ++i) {
@@ -206,11 +210,11 @@ class Importer {
       const int64_t fixed = dim.has_dim_value() && dim.dim_value() >= 0 ? dim.dim_value() : -1;
       int64_t extent = fixed;
       if (is_given) {
-        extent = given->second[static_cast<size_t>(i)];
+        extent = given[static_cast<size_t>(i)];
         if (fixed >= 0 && extent != fixed) {
           return Status::InvalidArgument(
               "graph input '%s': axis %d has extent %lld, the shape given, %s, contradicts it", input.name.c_str(), i,
-              static_cast<long long>(fixed), ToString(given->second).c_str());
+              static_cast<long long>(fixed), ToString(given).c_str());
         }
       } else if (fixed < 0 && named_extents_.contains(dim.dim_param())) {
         extent = named_extents_.at(dim.dim_param());

@@ -4,6 +4,7 @@
 #define LACUNA_EXAMPLES_GRAPH_ONNX_IMPORT_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -18,8 +19,11 @@ struct ImportOptions {
   // The first extent of an input whose model leaves it open, 1 if none is given. One that is given must not contradict
   // an extent that the model fixes.
   std::optional<int64_t> batch{};
-  std::map<std::string, Shape> shapes{};       // of graph inputs, where the model leaves extents open
-  std::map<std::string, Tensor> constants{};   // graph inputs to treat as initializers of this value
+  std::map<std::string, Shape> shapes{};      // of graph inputs, where the model leaves extents open
+  std::map<std::string, Tensor> constants{};  // graph inputs to treat as initializers of this value
+  // What a graph input will be given, null where that is not known: its extents stand where the model leaves them open,
+  // and a single integer, which may decide what runs, becomes a constant.
+  std::function<const Tensor*(const std::string&)> given{};
   std::vector<std::string> further_outputs{};  // values inside the graph that become outputs, after its own
   int64_t max_elements = kMaxTensorElements;   // of any one tensor
   // FoldConstants, and all that keeps the executor from running the model is an error. Else nodes stay as the model has

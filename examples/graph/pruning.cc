@@ -3,6 +3,7 @@
 #include "lacuna/prune/project.h"
 
 #include <map>
+#include <set>
 #include <utility>
 
 #include "graph/layer_selection.h"
@@ -42,11 +43,11 @@ Result<PrunedValues> PruneValues(const lacuna::prune::Scheme& scheme, const Weig
 
 // Projects one initializer and writes the result back.
 Result<int64_t> PruneInitializer(const lacuna::prune::Scheme& scheme, const WeightMatrix& matrix,
-                                 onnx::TensorProto& tensor, onnx::ModelProto& model) {
+                                 const std::string& prefix, onnx::TensorProto& tensor, onnx::ModelProto& model) {
   LACUNA_ASSIGN_OR_RETURN(values, ToTensor(tensor, kMaxTensorElements));
   LACUNA_ASSIGN_OR_RETURN(pruned, PruneValues(scheme, matrix, WeightValues(values, matrix)));
   SetFloats(pruned.values, tensor);
-  SetMetadata(kSchemeMetadataPrefix + matrix.initializer, SchemeMetadata(scheme, matrix), model);
+  SetMetadata(kSchemeMetadataPrefix + prefix + matrix.initializer, SchemeMetadata(scheme, matrix), model);
   return pruned.nnz;
 }
 
@@ -187,6 +188,110 @@ Status NothingSelected(const PruneOptions& options, const PrunedModel& pruned) {
                                  options.skip_first ? " with the first Conv skipped" : "");
 }
 
+using Constants = std::map<std::string, onnx::TensorProto*>;
+
+// Prunes a model's graph and the graphs of its control flow.
+class Pruner {
+ public:
+  Pruner(onnx::ModelProto& model, LayerSelection selection, const Values& values, PrunedModel& pruned)
+      : model_(model), selection_(std::move(selection)), values_(values), pruned_(pruned) {}
+
+  // `scope` are the constants around the graph; the executor calls values of its own `prefix` and their name.
+  Status Prune(onnx::GraphProto& proto, Constants scope, const std::string& prefix) {
+    LACUNA_ASSIGN_OR_RETURN(graph, ImportAlone(proto, scope));
+    for (const auto& [name, tensor] : ConstantsOf(proto)) scope[name] = tensor;
+    const Constants own = ConstantsOf(proto);
+    for (const Node& node : graph.nodes) {
+      LACUNA_ASSIGN_OR_RETURN(matrices, WeightMatricesOf(graph, values_, node));
+      for (const WeightMatrix& matrix : matrices) {
+        const bool is_own = own.contains(matrix.initializer);
+        LACUNA_RETURN_IF_ERROR(PruneLayer(node, matrix, scope, is_own ? prefix : ""));
+      }
+    }
+    for (onnx::NodeProto& node : *proto.mutable_node()) {
+      for (onnx::AttributeProto& attribute : *node.mutable_attribute()) {
+        if (!attribute.has_g()) continue;
+        const std::string name = !node.name().empty() || node.output_size() == 0 ? node.name() : node.output(0);
+        LACUNA_RETURN_IF_ERROR(Prune(*attribute.mutable_g(), scope, prefix + name + "/"));
+      }
+    }
+    return Status();
+  }
+
+ private:
+  // The graph by itself: what it reads from around it becomes a constant of its own, or an input.
+  Result<Graph> ImportAlone(const onnx::GraphProto& proto, const Constants& scope) const {
+    onnx::ModelProto alone;
+    *alone.mutable_opset_import() = model_.opset_import();
+    *alone.mutable_functions() = model_.functions();
+    *alone.mutable_graph() = proto;
+    std::set<std::string> defined, read;
+    CollectNames(proto, defined, read);
+    for (const std::string& name : read) {
+      if (name.empty() || defined.contains(name)) continue;
+      if (const auto found = scope.find(name); found != scope.end()) {
+        *alone.mutable_graph()->add_initializer() = *found->second;
+        alone.mutable_graph()->mutable_initializer(alone.graph().initializer_size() - 1)->set_name(name);
+      } else {
+        alone.mutable_graph()->add_input()->set_name(name);
+      }
+    }
+    ImportOptions as_it_is;
+    as_it_is.for_execution = false;
+    LACUNA_ASSIGN_OR_RETURN(graph, ImportOnnx(alone.SerializeAsString(), as_it_is));
+    LookThroughIdentities(graph);
+    return std::move(graph);
+  }
+
+  // Names that a graph defines, and those that it and the graphs inside it read.
+  static void CollectNames(const onnx::GraphProto& proto, std::set<std::string>& defined, std::set<std::string>& read) {
+    for (const auto& input : proto.input()) defined.insert(input.name());
+    for (const auto& tensor : proto.initializer()) defined.insert(tensor.name());
+    for (const auto& tensor : proto.sparse_initializer()) defined.insert(tensor.values().name());
+    for (const auto& output : proto.output()) read.insert(output.name());
+    for (const auto& node : proto.node()) {
+      defined.insert(node.output().begin(), node.output().end());
+      read.insert(node.input().begin(), node.input().end());
+      for (const auto& attribute : node.attribute()) {
+        if (!attribute.has_g()) continue;
+        std::set<std::string> inner_defined, inner_read;
+        CollectNames(attribute.g(), inner_defined, inner_read);
+        for (const std::string& name : inner_read) {
+          if (!inner_defined.contains(name)) read.insert(name);
+        }
+      }
+    }
+  }
+
+  Status PruneLayer(const Node& node, const WeightMatrix& matrix, const Constants& scope, const std::string& prefix) {
+    const auto leave = [&](const char* why) {
+      pruned_.left.push_back({node.name, matrix.initializer, matrix.shape.elements(), why});
+      return Status();
+    };
+    if (!selection_.Selects(node, matrix)) return leave("not selected");
+    const auto found = scope.find(matrix.initializer);
+    if (found == scope.end()) return leave("computed from other constants");
+    const auto [done, is_new] = done_.emplace(found->second, 0);
+    if (is_new) {
+      LACUNA_ASSIGN_OR_RETURN(nnz, PruneInitializer(pruned_.scheme, matrix, prefix, *found->second, model_));
+      done->second = nnz;
+    }
+    const PrunedLayer layer{node.name, matrix.initializer, matrix.shape.elements(), done->second};
+    if (node.op == "Conv" && values_.contains(node.outputs[0])) {
+      const double kept = static_cast<double>(layer.nnz) / static_cast<double>(layer.weights);
+      pruned_.flops -= (1.0 - kept) * FlopsOf(values_, node, matrix);
+    }
+    pruned_.layers.push_back(layer);
+    return Status();
+  }
+
+  onnx::ModelProto& model_;
+  LayerSelection selection_;
+  const Values& values_;
+  PrunedModel& pruned_;
+  std::map<const onnx::TensorProto*, int64_t> done_;  // weights that several nodes share are pruned once
+};
+
 }  // namespace
 
 Result<PrunedModel> PruneModel(const PruneOptions& options, onnx::ModelProto& model) {
@@ -197,7 +302,6 @@ Result<PrunedModel> PruneModel(const PruneOptions& options, onnx::ModelProto& mo
   ImportOptions as_it_is;
   as_it_is.for_execution = false;
   LACUNA_ASSIGN_OR_RETURN(graph, ImportOnnx(bytes, as_it_is));
-  LookThroughIdentities(graph);
   PrunedModel pruned{.scheme = options.scheme};
   const auto runnable = ReadRunnable(bytes, options);
   if (runnable.ok()) pruned.dense_flops = pruned.flops = runnable->flops.all;
@@ -209,35 +313,7 @@ Result<PrunedModel> PruneModel(const PruneOptions& options, onnx::ModelProto& mo
   const Values values = runnable.ok() ? runnable->values : Values();
   LACUNA_ASSIGN_OR_RETURN(selection,
                           LayerSelection::Make(options.layers, options.skip_first, options.scheme.kind, graph));
-  const std::map<std::string, onnx::TensorProto*> tensors = ConstantsOf(*model.mutable_graph());
-  std::map<std::string, int64_t> done;  // weights that several nodes share are pruned once
-  for (const Node& node : graph.nodes) {
-    LACUNA_ASSIGN_OR_RETURN(matrices, WeightMatricesOf(graph, values, node));
-    for (const WeightMatrix& matrix : matrices) {
-      const auto leave = [&](const char* why) {
-        pruned.left.push_back({node.name, matrix.initializer, matrix.shape.elements(), why});
-      };
-      if (!selection.Selects(node, matrix)) {
-        leave("not selected");
-        continue;
-      }
-      const auto found = tensors.find(matrix.initializer);
-      if (found == tensors.end()) {
-        leave("computed from other constants");
-        continue;
-      }
-      if (!done.contains(matrix.initializer)) {
-        LACUNA_ASSIGN_OR_RETURN(nnz, PruneInitializer(pruned.scheme, matrix, *found->second, model));
-        done[matrix.initializer] = nnz;
-      }
-      const PrunedLayer layer{node.name, matrix.initializer, matrix.shape.elements(), done[matrix.initializer]};
-      if (node.op == "Conv" && values.contains(node.outputs[0])) {
-        const double kept = static_cast<double>(layer.nnz) / static_cast<double>(layer.weights);
-        pruned.flops -= (1.0 - kept) * FlopsOf(values, node, matrix);
-      }
-      pruned.layers.push_back(layer);
-    }
-  }
+  LACUNA_RETURN_IF_ERROR(Pruner(model, std::move(selection), values, pruned).Prune(*model.mutable_graph(), {}, ""));
   if (pruned.layers.empty()) return NothingSelected(options, pruned);
   return pruned;
 }

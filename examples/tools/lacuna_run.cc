@@ -126,17 +126,8 @@ struct Inputs {
 };
 
 // A network that takes clips is given one by a folder of images or a video.
-Result<Inputs> ReadInputs(const Arguments& arguments, const Graph& model) {
-  Inputs inputs;
-  if (arguments.inputs.size() == 1 && !tools::IsTensorFile(arguments.inputs[0]) &&
-      arguments.inputs[0].find('=') == std::string::npos) {
-    LACUNA_ASSIGN_OR_RETURN(clip, tools::ReadInputClip(arguments.inputs[0], arguments.model.model, model));
-    inputs.clip = std::move(clip);
-    return inputs;
-  }
-  LACUNA_ASSIGN_OR_RETURN(tensors, tools::ReadInputs(arguments.inputs, model, tools::BoundInputs(arguments.model)));
-  inputs.tensors = std::move(tensors);
-  return inputs;
+bool IsClip(const std::vector<std::string>& inputs) {
+  return inputs.size() == 1 && !tools::IsTensorFile(inputs[0]) && inputs[0].find('=') == std::string::npos;
 }
 
 // Writes the outputs of a run, and compares them.
@@ -205,7 +196,12 @@ Status Run(const Arguments& arguments) {
   tools::Tuning tuning("lacuna-run");
   LACUNA_RETURN_IF_ERROR(tuning.Prepare(arguments.tuning));
   options.kernels = tuning.selection();
-  LACUNA_ASSIGN_OR_RETURN(model, tools::LoadModel(arguments.model));
+  Inputs inputs;
+  if (!IsClip(arguments.inputs)) {
+    LACUNA_ASSIGN_OR_RETURN(tensors, tools::ReadInputs(arguments.inputs));
+    inputs.tensors = std::move(tensors);
+  }
+  LACUNA_ASSIGN_OR_RETURN(model, tools::LoadModel(arguments.model, inputs.tensors));
   const std::string& name = arguments.model.model;
   if (arguments.list) return report::PrintContents(name, model);
   if (options.stored && !HasStoredSchemes(model)) {
@@ -222,7 +218,11 @@ Status Run(const Arguments& arguments) {
     LACUNA_ASSIGN_OR_RETURN(applied, tools::ApplyPlan(arguments.map.plan, model, options));
     plan = std::move(applied);
   }
-  LACUNA_ASSIGN_OR_RETURN(inputs, ReadInputs(arguments, model));
+  if (IsClip(arguments.inputs)) {
+    LACUNA_ASSIGN_OR_RETURN(clip, tools::ReadInputClip(arguments.inputs[0], name, model));
+    inputs.clip = std::move(clip);
+  }
+  LACUNA_RETURN_IF_ERROR(tools::NameInputs(model, inputs.tensors));
   auto compiled = arguments.compare.empty() ? Network::Compile(std::move(model), options)
                                             : Network::Compile(model, options);  // compiled once more below
   if (!compiled.ok()) return compiled.status();

@@ -122,13 +122,7 @@ void AddModelOptions(CLI::App& app, ModelArguments& arguments) {
                  "NAME: a value inside the model that becomes an output; may be given several times");
 }
 
-std::vector<std::string> BoundInputs(const ModelArguments& arguments) {
-  std::vector<std::string> names;
-  for (const std::string& text : arguments.constants) names.push_back(text.substr(0, text.rfind('=')));
-  return names;
-}
-
-Result<graph::Graph> LoadModel(const ModelArguments& arguments) {
+Result<graph::Graph> LoadModel(const ModelArguments& arguments, const std::vector<NamedTensor>& inputs) {
   if (graph::IsBuiltinNetwork(arguments.model)) {
     if (!arguments.shapes.empty() || !arguments.constants.empty() || !arguments.values.empty()) {
       return Status::InvalidArgument("--shape, --constant and --value are for ONNX files, '%s' is built in",
@@ -153,6 +147,12 @@ Result<graph::Graph> LoadModel(const ModelArguments& arguments) {
     LACUNA_ASSIGN_OR_RETURN(constant, ParseConstant(named.second));
     options.constants[named.first] = std::move(constant);
   }
+  options.given = [&](const std::string& name) -> const Tensor* {
+    for (const NamedTensor& input : inputs) {
+      if (input.name == name || (!input.name.empty() && input.name == FileStem(name))) return &input.tensor;
+    }
+    return nullptr;
+  };
   std::vector<std::string> problems;
   options.problems = &problems;
   auto imported = graph::ImportOnnxFile(arguments.model, options);

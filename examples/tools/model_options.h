@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "graph/graph.h"
+#include "tools/tensor_file.h"
 
 namespace tools {
 
@@ -24,12 +25,12 @@ struct ModelArguments {
 
 void AddModelOptions(CLI::App& app, ModelArguments& arguments);
 
-// The names that --constant gives.
-std::vector<std::string> BoundInputs(const ModelArguments& arguments);
-
 // A built-in network, or an ONNX file. All that keeps a file from being run is printed to stderr, a line each, where
 // the Status has room for the first only.
-graph::Result<graph::Graph> LoadModel(const ModelArguments& arguments);
+//
+// Extents that the file leaves open are those of `inputs`, unless --shape gives them; a single integer among them
+// becomes a constant.
+graph::Result<graph::Graph> LoadModel(const ModelArguments& arguments, const std::vector<NamedTensor>& inputs = {});
 
 }  // namespace tools
 

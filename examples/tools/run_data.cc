@@ -43,33 +43,38 @@ const NamedTensor* Find(const std::vector<NamedTensor>& outputs, const std::stri
 
 }  // namespace
 
-Result<std::vector<NamedTensor>> ReadInputs(const std::vector<std::string>& inputs, const graph::Graph& model,
-                                            const std::vector<std::string>& bound) {
+Result<std::vector<NamedTensor>> ReadInputs(const std::vector<std::string>& inputs) {
   std::vector<NamedTensor> read;
   for (const std::string& text : inputs) {
+    // "NAME=FILE", where neither is sure to lack '='.
     const size_t at = text.rfind('=');
-    const bool named = at != std::string::npos && InputOf(model, text.substr(0, at)) != nullptr;
+    const bool named = at != std::string::npos && !IsTensorFile(text);
     LACUNA_ASSIGN_OR_RETURN(tensors, ReadTensors(named ? text.substr(at + 1) : text, "input"));
     if (named && tensors.size() != 1) {
       return Status::InvalidArgument("--input %s: the file has %zu tensors, must have one", text.c_str(),
                                      tensors.size());
     }
-    for (size_t i = 0; i < tensors.size(); ++i) {
-      if (named) tensors[i].name = text.substr(0, at);
-      if (tensors[i].name.empty() && i < model.inputs.size()) tensors[i].name = model.inputs[i].name;
-      const graph::ValueInfo* input = InputOf(model, tensors[i].name);
-      if (input != nullptr) tensors[i].name = input->name;
-      if (input == nullptr && std::find(bound.begin(), bound.end(), tensors[i].name) != bound.end()) continue;
-      if (input == nullptr) {
-        std::string names;
-        for (const graph::ValueInfo& known : model.inputs) names += (names.empty() ? "" : ", ") + known.name;
-        return Status::InvalidArgument("--input gives '%.60s', the model's inputs are %s", tensors[i].name.c_str(),
-                                       names.c_str());
-      }
-      read.push_back(std::move(tensors[i]));
-    }
+    if (named) tensors[0].name = text.substr(0, at);
+    for (NamedTensor& tensor : tensors) read.push_back(std::move(tensor));
   }
   return read;
+}
+
+Status NameInputs(const graph::Graph& model, std::vector<NamedTensor>& inputs) {
+  size_t place = 0;
+  for (NamedTensor& input : inputs) {
+    if (input.name.empty() && place < model.inputs.size()) input.name = model.inputs[place++].name;
+    const graph::ValueInfo* known = InputOf(model, input.name);
+    // A single integer may have become a constant.
+    const bool single = !input.tensor.IsFloats() && input.tensor.integers.size() == 1;
+    if (known != nullptr) input.name = known->name;
+    if (known != nullptr || single) continue;
+    std::string names;
+    for (const graph::ValueInfo& info : model.inputs) names += (names.empty() ? "" : ", ") + info.name;
+    return Status::InvalidArgument("--input gives '%.60s', the model's inputs are %s", input.name.c_str(),
+                                   names.c_str());
+  }
+  return Status();
 }
 
 Status SetInputs(const std::vector<NamedTensor>& given, graph::Network& network) {

@@ -11,10 +11,11 @@
 
 namespace tools {
 
-// The tensors that `inputs` name: NAME=FILE each, or a file or folder whose tensors have the names of inputs or, one
-// after the other, none. What is given for inputs that are `bound` to constants is left out.
-graph::Result<std::vector<NamedTensor>> ReadInputs(const std::vector<std::string>& inputs, const graph::Graph& model,
-                                                   const std::vector<std::string>& bound);
+// The tensors that `inputs` name: NAME=FILE each, or files and folders, whose tensors may have no names.
+graph::Result<std::vector<NamedTensor>> ReadInputs(const std::vector<std::string>& inputs);
+
+// Gives each tensor the name of the model's input that it is for; those without a name are for one after the other.
+graph::Status NameInputs(const graph::Graph& model, std::vector<NamedTensor>& inputs);
 
 // Sets the inputs that are given; all others get random values, floats standard normal, integers 0.
 graph::Status SetInputs(const std::vector<NamedTensor>& given, graph::Network& network);
