@@ -21,6 +21,7 @@
 #include "graph/executor.h"
 #include "graph/layer_selection.h"
 #include "graph/layer_weights.h"
+#include "graph/operator.h"
 #include "graph/replace_file.h"
 #include "graph/target.h"
 #include "tools/clip_input.h"
@@ -273,6 +274,13 @@ int main(int argc, char** argv) {
 #endif
   Arguments arguments;
   CLI::App app("Runs a network layer by layer on a clip or random input, prints the time of each layer.");
+  app.add_flag_callback(
+      "--operators",
+      [] {
+        for (const graph::Operator& entry : graph::AllOperators()) std::printf("%s\n", std::string(entry.name).c_str());
+        throw CLI::Success();
+      },
+      "print the operators that the executor has");
   app.set_version_flag("--version", "lacuna " LACUNA_VERSION);
   app.get_formatter()->column_width(28);
   app.footer("Exit code: 0, 1 after an error or where outputs are not as expected, 2 if the arguments are wrong.");
