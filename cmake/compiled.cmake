@@ -20,6 +20,7 @@ set(LACUNA_KERNEL_OPTIONS "" CACHE STRING
 target_compile_options(lacuna_compiled PRIVATE ${LACUNA_KERNEL_OPTIONS})
 set_target_properties(lacuna_compiled PROPERTIES
   EXPORT_NAME compiled
+  UNITY_BUILD OFF
   OUTPUT_NAME lacuna
   VERSION "${PROJECT_VERSION}"
   SOVERSION "${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}"

@@ -41,6 +41,7 @@ if(LACUNA_TEST_HEADERS)
   add_library(header_only_test OBJECT ${lacuna_units})
   target_link_libraries(header_only_test PRIVATE lacuna::lacuna)
   foreach(target IN ITEMS header_test header_only_test)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
     target_compile_options(${target} PRIVATE -O0 -g0)  # to be compiled, not to be run
     if(TARGET OpenMP::OpenMP_CXX)
       target_link_libraries(${target} PRIVATE OpenMP::OpenMP_CXX)

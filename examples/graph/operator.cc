@@ -79,6 +79,19 @@ StepResult MakeStep(const StepContext& context) {
   return FindOperator(context.layer.node->op)->make(context);
 }
 
+Status MustBeFloats(const NodeContext& at) {
+  for (size_t i = 0; i < at.inputs.size(); ++i) {
+    if (IsFloating(at.type(i))) continue;
+    return at.Unsupported("input " + std::to_string(i) + " is " + ToString(at.type(i)) + ", must be floats");
+  }
+  return Status();
+}
+
+InferResult InferFloats(const NodeContext& at) {
+  LACUNA_RETURN_IF_ERROR(MustBeFloats(at));
+  return SameAsInput(at);
+}
+
 NodeContext StepContext::At() const { return ContextOf(graph, *layer.node, values); }
 
 KernelPolicy StepContext::PolicyFor(std::string_view scheme) const {

@@ -89,6 +89,10 @@ bool IsView(const Node& node);
 
 // Outputs of the same type and shape as input 0.
 InferResult SameAsInput(const NodeContext& at);
+// An error where an input is not of floats.
+Status MustBeFloats(const NodeContext& at);
+// SameAsInput, of floats alone.
+InferResult InferFloats(const NodeContext& at);
 
 // What `values` say of the node's inputs. Precondition: they hold all of them.
 NodeContext ContextOf(const Graph& graph, const Node& node, const Values& values);

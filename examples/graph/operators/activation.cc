@@ -16,12 +16,6 @@ namespace {
 
 using lacuna::Activation;
 
-InferResult InferFloats(const NodeContext& at) {
-  if (!IsFloating(at.type()))
-    return at.Unsupported(std::string("input 0 is ") + ToString(at.type()) + ", must be floats");
-  return SameAsInput(at);
-}
-
 // The activations of lacuna's epilogues, as their own step.
 StepResult MakeEpilogueStep(const StepContext& context) {
   LACUNA_ASSIGN_OR_RETURN(activation, ActivationOf(context.graph, *context.layer.node));
@@ -181,7 +175,7 @@ StepResult MakePReluStep(const StepContext& context) {
   return MakeBinaryStep<float, float>(context, [](float x, float slope) { return x < 0.0f ? slope * x : x; });
 }
 
-constexpr Operator kOperators[] = {
+constexpr Operator kActivationOperators[] = {
     {"Celu", 1, 1, 1, InferFloats, MakeCeluStep},
     {"Clip", 1, 3, 1, InferClip, MakeClipStep},
     {"Elu", 1, 1, 1, InferFloats, MakeEluStep},
@@ -203,6 +197,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-std::span<const Operator> ActivationOperators() { return kOperators; }
+std::span<const Operator> ActivationOperators() { return kActivationOperators; }
 
 }  // namespace graph

@@ -20,14 +20,6 @@ Status TypesDiffer(const NodeContext& at, size_t i) {
                                  ToString(at.type(i)), ToString(at.type()));
 }
 
-Status MustBeFloats(const NodeContext& at) {
-  return at.Unsupported(std::string("input 0 is ") + ToString(at.type()) + ", must be floats");
-}
-
-InferResult InferFloats(const NodeContext& at) {
-  return IsFloating(at.type()) ? SameAsInput(at) : InferResult(MustBeFloats(at));
-}
-
 // Wraps what a function of int64_t gives to an integer type of the model; floats stay what they are.
 template <class F>
 struct WrappedTo {
@@ -382,7 +374,7 @@ class WhereStep : public Step {
 
 StepResult MakeWhere(const StepContext& context) { return MakeStored<WhereStep>(context.OutputType(), context); }
 
-constexpr Operator kOperators[] = {
+constexpr Operator kArithmeticOperators[] = {
     {"Abs", 1, 1, 1, SameAsInput, MakeSigned<Absolute>},
     {"Acos", 1, 1, 1, InferFloats, MakeMath<std::acos>},
     {"Acosh", 1, 1, 1, InferFloats, MakeMath<std::acosh>},
@@ -427,6 +419,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-std::span<const Operator> ArithmeticOperators() { return kOperators; }
+std::span<const Operator> ArithmeticOperators() { return kArithmeticOperators; }
 
 }  // namespace graph

@@ -81,7 +81,7 @@ StepResult MakeIsInf(const StepContext& context) {
       context, [n = negative, p = positive](float x) { return int64_t{std::isinf(x) && (x < 0.0f ? n : p) != 0}; });
 }
 
-constexpr Operator kOperators[] = {
+constexpr Operator kComparisonOperators[] = {
     {"And", 2, 2, 1, InferLogic, MakeComparison<And>},
     {"Equal", 2, 2, 1, InferComparison, MakeComparison<Equal>},
     {"Greater", 2, 2, 1, InferComparison, MakeComparison<Greater>},
@@ -97,6 +97,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-std::span<const Operator> ComparisonOperators() { return kOperators; }
+std::span<const Operator> ComparisonOperators() { return kComparisonOperators; }
 
 }  // namespace graph

@@ -216,7 +216,7 @@ StepResult MakeTriluStep(const StepContext& context) {
   return MakeStored<TriluStep>(context.OutputType(), context, upper != 0, diagonal);
 }
 
-constexpr Operator kOperators[] = {
+constexpr Operator kConstructionOperators[] = {
     {"ConstantOfShape", 1, 1, 1, InferConstantOfShape, MakeConstantOfShapeStep},
     {"EyeLike", 1, 1, 1, InferEyeLike, MakeEyeLikeStep},
     {"Range", 3, 3, 1, InferRange, MakeRangeStep},
@@ -225,6 +225,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-std::span<const Operator> ConstructionOperators() { return kOperators; }
+std::span<const Operator> ConstructionOperators() { return kConstructionOperators; }
 
 }  // namespace graph

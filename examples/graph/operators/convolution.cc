@@ -44,13 +44,13 @@ InferResult InferConvTranspose(const NodeContext& at) {
   return std::vector<TensorInfo>{{at.type(), std::move(y)}};
 }
 
-constexpr Operator kOperators[] = {
+constexpr Operator kConvolutionOperators[] = {
     {"Conv", 2, 3, 1, InferConv, MakeConvStep},
     {"ConvTranspose", 2, 3, 1, InferConvTranspose, MakeConvStep},
 };
 
 }  // namespace
 
-std::span<const Operator> ConvolutionOperators() { return kOperators; }
+std::span<const Operator> ConvolutionOperators() { return kConvolutionOperators; }
 
 }  // namespace graph

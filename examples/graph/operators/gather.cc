@@ -553,7 +553,7 @@ StepResult MakeCompressStep(const StepContext& context) {
   return MakeStored<CompressStep>(context.OutputType(), context, kept);
 }
 
-constexpr Operator kOperators[] = {
+constexpr Operator kGatherOperators[] = {
     {"Compress", 2, 2, 1, InferCompress, MakeCompressStep},
     {"Gather", 2, 2, 1, InferGather, MakeGatherStep},
     {"GatherElements", 2, 2, 1, InferGatherElements, MakeGatherElementsStep},
@@ -566,6 +566,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-std::span<const Operator> GatherOperators() { return kOperators; }
+std::span<const Operator> GatherOperators() { return kGatherOperators; }
 
 }  // namespace graph

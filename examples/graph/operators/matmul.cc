@@ -153,7 +153,7 @@ InferResult InferMatMul(const NodeContext& at) {
   return std::vector<TensorInfo>{{at.type(), std::move(y)}};
 }
 
-constexpr Operator kOperators[] = {
+constexpr Operator kMatMulOperators[] = {
     {"Einsum", 1, Operator::kAny, 1, InferEinsum, MakeEinsumStep},
     {"Gemm", 2, 3, 1, InferGemm, MakeMatMulStep},
     {"MatMul", 2, 2, 1, InferMatMul, MakeMatMulStep},
@@ -161,6 +161,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-std::span<const Operator> MatMulOperators() { return kOperators; }
+std::span<const Operator> MatMulOperators() { return kMatMulOperators; }
 
 }  // namespace graph

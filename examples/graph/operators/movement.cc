@@ -588,7 +588,7 @@ StepResult MakeReverseSequenceStep(const StepContext& context) {
   return MakeStored<ReverseSequenceStep>(context.OutputType(), context, batch == 0);
 }
 
-constexpr Operator kOperators[] = {
+constexpr Operator kMovementOperators[] = {
     {"Concat", 1, Operator::kAny, 1, InferConcat, MakeConcatStep},
     {"DepthToSpace", 1, 1, 1, InferDepthToSpace, MakeDepthToSpaceStep},
     {"Expand", 2, 2, 1, InferExpand, MakeExpandStep},
@@ -603,6 +603,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-std::span<const Operator> MovementOperators() { return kOperators; }
+std::span<const Operator> MovementOperators() { return kMovementOperators; }
 
 }  // namespace graph

@@ -25,14 +25,6 @@ Status RequireAttribute(const Node& node, const std::string& name, int64_t suppo
                       name.c_str(), static_cast<long long>(value), static_cast<long long>(supported));
 }
 
-Status MustBeFloats(const NodeContext& at) {
-  for (size_t i = 0; i < at.inputs.size(); ++i) {
-    if (IsFloating(at.type(i))) continue;
-    return at.Unsupported("input " + std::to_string(i) + " is " + ToString(at.type(i)) + ", must be floats");
-  }
-  return Status();
-}
-
 struct Moments {
   double mean, variance;
 };
@@ -530,7 +522,7 @@ StepResult MakeLrnStep(const StepContext& context) {
   return std::unique_ptr<Step>(new LrnStep(context, response));
 }
 
-constexpr Operator kOperators[] = {
+constexpr Operator kNormalizationOperators[] = {
     {"BatchNormalization", 5, 5, 1, InferBatchNormalization, MakeBatchNormalizationStep},
     {"GroupNormalization", 3, 3, 1, InferGroupNormalization, MakeGroupNormalizationStep},
     {"Hardmax", 1, 1, 1, InferSoftmax, MakeSoftmaxStep<Hardmax>},
@@ -546,6 +538,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-std::span<const Operator> NormalizationOperators() { return kOperators; }
+std::span<const Operator> NormalizationOperators() { return kNormalizationOperators; }
 
 }  // namespace graph

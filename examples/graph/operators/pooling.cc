@@ -412,7 +412,7 @@ StepResult MakeGlobalPoolStep(const StepContext& context) {
   return std::unique_ptr<Step>(new GlobalPoolStep(context, kReduce));
 }
 
-constexpr Operator kOperators[] = {
+constexpr Operator kPoolingOperators[] = {
     {"AveragePool", 1, 1, 1, InferPool, MakeAveragePoolStep},
     {"GlobalAveragePool", 1, 1, 1, InferGlobalPool, MakeGlobalPoolStep<MeanOf>},
     {"GlobalLpPool", 1, 1, 1, InferGlobalPool, MakeGlobalLpPoolStep},
@@ -423,6 +423,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-std::span<const Operator> PoolingOperators() { return kOperators; }
+std::span<const Operator> PoolingOperators() { return kPoolingOperators; }
 
 }  // namespace graph

@@ -511,7 +511,7 @@ InferResult InferRecurrent(const NodeContext& at) {
       {at.type(), recurrent.Y()}, {at.type(), recurrent.State()}, {at.type(), recurrent.State()}};
 }
 
-constexpr Operator kOperators[] = {
+constexpr Operator kRecurrentOperators[] = {
     {"GRU", 3, 6, 2, InferRecurrent, MakeRecurrentStep},
     {"LSTM", 3, 8, 3, InferRecurrent, MakeRecurrentStep},
     {"RNN", 3, 6, 2, InferRecurrent, MakeRecurrentStep},
@@ -519,6 +519,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-std::span<const Operator> RecurrentOperators() { return kOperators; }
+std::span<const Operator> RecurrentOperators() { return kRecurrentOperators; }
 
 }  // namespace graph

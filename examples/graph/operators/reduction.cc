@@ -301,7 +301,7 @@ StepResult MakeReduction(const StepContext& context) {
   });
 }
 
-constexpr Operator kOperators[] = {
+constexpr Operator kReductionOperators[] = {
     {"ReduceL1", 1, 2, 1, InferReduction, MakeReduction<Norm1>},
     {"ReduceL2", 1, 2, 1, InferReduction, MakeReduction<Norm2>},
     {"ReduceLogSum", 1, 2, 1, InferReduction, MakeReduction<LogOfSum>},
@@ -316,6 +316,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-std::span<const Operator> ReductionOperators() { return kOperators; }
+std::span<const Operator> ReductionOperators() { return kReductionOperators; }
 
 }  // namespace graph

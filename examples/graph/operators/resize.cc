@@ -190,13 +190,13 @@ StepResult MakeResizeStep(const StepContext& context) {
       new IndexMapStep<int64_t>(context, std::move(index), Wrapped(context.InputType(), whole)));
 }
 
-constexpr Operator kOperators[] = {
+constexpr Operator kResizeOperators[] = {
     {"Resize", 1, 4, 1, InferResize, MakeResizeStep},
     {"Upsample", 1, 2, 1, InferResize, MakeResizeStep},
 };
 
 }  // namespace
 
-std::span<const Operator> ResizeOperators() { return kOperators; }
+std::span<const Operator> ResizeOperators() { return kResizeOperators; }
 
 }  // namespace graph

@@ -131,7 +131,7 @@ StepResult MakeSizeStep(const StepContext& context) {
   return std::unique_ptr<Step>(new ConstantStep({Elements(context.InputShape(0))}));
 }
 
-constexpr Operator kOperators[] = {
+constexpr Operator kShapeOperators[] = {
     {"Dropout", 1, 3, 1, InferDropout},
     {"Flatten", 1, 1, 1, InferFlatten},
     {"Identity", 1, 1, 1, SameAsInput},
@@ -144,6 +144,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-std::span<const Operator> ShapeOperators() { return kOperators; }
+std::span<const Operator> ShapeOperators() { return kShapeOperators; }
 
 }  // namespace graph

@@ -303,7 +303,7 @@ StepResult MakeCumSumStep(const StepContext& context) {
   return MakeStored<CumSumStep>(context.InputType(), context, axis, exclusive != 0, reverse != 0);
 }
 
-constexpr Operator kOperators[] = {
+constexpr Operator kSortingOperators[] = {
     {"ArgMax", 1, 1, 1, InferArg, MakeArgStep<true>},
     {"ArgMin", 1, 1, 1, InferArg, MakeArgStep<false>},
     {"CumSum", 2, 2, 1, InferCumSum, MakeCumSumStep},
@@ -312,6 +312,6 @@ constexpr Operator kOperators[] = {
 
 }  // namespace
 
-std::span<const Operator> SortingOperators() { return kOperators; }
+std::span<const Operator> SortingOperators() { return kSortingOperators; }
 
 }  // namespace graph
