@@ -2,17 +2,31 @@
 # Usage: bench/run.sh [FILTER] [FLAG...]
 #        bench/run.sh gemv|rnn|winograd [FILTER] [FLAG...]
 #        bench/run.sh select [FLAG...]
+#        bench/run.sh networks [FILTER] [FLAG...]
 # Builds the benchmarks (preset release), measures peak_bench, conv2d_bench, conv3d_bench and gemm_bench one after the
 # other on one core, lists what formats take to store (storage_bench), prints their reports and writes Google
 # Benchmark's JSON to build/bench/. FILTER is a regular expression over names like
 # conv2d/vgg16.conv3_2/bcr_col-8x/lacuna; flags, say --target=avx2, go to conv2d_bench, conv3d_bench and gemm_bench.
 # The others run gemv_bench, rnn_bench, winograd_bench or select_bench alone, and write build/bench/gemv.json and so on.
+# networks times whole networks beside ONNX Runtime (networks.py says how) and writes build/bench/networks.json.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cmake/install-debian.sh cmake ninja-build g++-12 libhwy-dev libbenchmark-dev libcli11-dev \
   libdnnl-dev libxnnpack-dev libpthreadpool-dev libcpuinfo-dev libopenblas-dev libeigen3-dev libxsmm-dev
 cmake/install-debian.sh libtorch-dev || echo "run.sh: no libtorch-dev here, the peer pytorch is left out" >&2
+
+if [[ ${1:-} == networks ]]; then
+  shift
+  # What tests/run.sh installs for the examples.
+  cmake/install-debian.sh libtbb-dev nlohmann-json3-dev libprotobuf-dev protobuf-compiler libonnx-dev zlib1g-dev \
+    libminizip-dev libpng-dev libturbojpeg0-dev python3
+  command -v npm >/dev/null || cmake/install-debian.sh npm
+  examples/models/fetch.sh --ort retinaface_v1 >/dev/null || echo "run.sh: the peer onnxruntime is left out" >&2
+  cmake --preset release -DLACUNA_BUILD_TESTS=OFF -DLACUNA_BUILD_EXAMPLES=ON >/dev/null
+  cmake --build --preset release --target peak_bench lacuna-run lacuna-prune
+  exec /usr/bin/python3 bench/networks.py "$@"
+fi
 
 alone=
 case ${1:-} in

@@ -41,20 +41,33 @@ constexpr UsualPruning kS3dPruning = {"^(conv2|conv3|mixed)", 2.1};
 struct Network {
   const char* name;
   Graph (*build)(int64_t batch, uint64_t seed);
+  const char* source;
   const UsualPruning* pruning = nullptr;
   const Normalization* normalization = nullptr;
 };
 
 constexpr Network kNetworks[] = {
-    {"vgg16", Vgg16},
-    {"resnet18", Resnet18},
-    {"resnet50", Resnet50},
-    {"mobilenet_v2", MobilenetV2},
-    {"yolov4_tiny", Yolov4Tiny},
-    {"c3d", C3d, &kC3dPruning, &kSports1m},
-    {"r2plus1d", R2Plus1d, &kR2Plus1dPruning, &kKinetics},
-    {"s3d", S3d, &kS3dPruning, &kKinetics},
-    {"gru_timit", GruTimit},
+    {"vgg16", Vgg16, "Simonyan and Zisserman, 2014, configuration D"},
+    {"resnet18", Resnet18, "He et al., 2015"},
+    {"resnet50", Resnet50, "He et al., 2015, stride in the 3x3 convolutions"},
+    {"mobilenet_v2", MobilenetV2, "Sandler et al., 2018, width 1.0"},
+    {"yolov4_tiny", Yolov4Tiny, "Wang et al., Scaled-YOLOv4, 2020, 416 x 416"},
+    {"yolov4_416", Yolov4At416, "Bochkovskiy et al., YOLOv4, 2020, 416 x 416"},
+    {"yolov4_608", Yolov4At608, "Bochkovskiy et al., YOLOv4, 2020, 608 x 608"},
+    {"pointpillars", PointPillars, "Lang et al., 2019, backbone and heads on the pillars' 496 x 432 map"},
+    {"simple_baseline", SimpleBaseline, "Xiao et al., 2018, ResNet-50, 17 joints of a 256 x 192 image"},
+    {"wdsr_x2", Wdsr, "Yu et al., 2018, WDSR-A of 16 blocks, 640 x 360 to 1280 x 720"},
+    {"style_transfer", StyleTransfer, "Johnson et al., 2016, with instance normalization, 256 x 256"},
+    {"colouring", Colouring, "Zhang et al., Colorful image colorization, 2016, 256 x 256"},
+    {"unet3d", Unet3d, "MLPerf's 3-D U-Net after Isensee et al., nnU-Net, 2021, 128 x 128 x 128"},
+    {"c3d", C3d, "Tran et al., 2015", &kC3dPruning, &kSports1m},
+    {"r2plus1d", R2Plus1d, "Tran et al., 2018, 18 layers", &kR2Plus1dPruning, &kKinetics},
+    {"s3d", S3d, "Xie et al., 2018, without gating", &kS3dPruning, &kKinetics},
+    {"bert_base", BertBase, "Devlin et al., 2018, question answering, 128 tokens"},
+    {"bert_base_384", BertBase384, "the same, 384 tokens"},
+    {"mobilebert", MobileBert128, "Sun et al., 2020, question answering, 128 tokens"},
+    {"mobilebert_384", MobileBert384, "the same, 384 tokens"},
+    {"gru_timit", GruTimit, "Dong et al., RTMobile, 2020"},
 };
 
 const Network* Find(const std::string& name) {
@@ -67,6 +80,12 @@ const Network* Find(const std::string& name) {
 }  // namespace
 
 bool IsBuiltinNetwork(const std::string& name) { return Find(name) != nullptr; }
+
+std::vector<BuiltinSource> BuiltinNetworks() {
+  std::vector<BuiltinSource> all;
+  for (const Network& network : kNetworks) all.push_back({network.name, network.source});
+  return all;
+}
 
 std::string BuiltinNetworkNames() {
   std::string names;

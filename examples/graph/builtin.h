@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "graph/graph.h"
 
@@ -25,6 +26,14 @@ namespace graph {
 //   r2plus1d      Tran et al., A closer look at spatiotemporal convolutions, 2018, 18 layers: 400 classes
 //   s3d           Xie et al., Rethinking spatiotemporal feature learning, 2018, without gating, widths as in
 //                 torchvision, where images are 224 x 224: 400 classes
+// Further ones, each under the name that lacuna-run --networks lists with its source:
+//   yolov4_416, yolov4_608  three maps of 255 channels, not decoded
+//   pointpillars            [batch, 64, 496, 432] pillars to classes, boxes and directions of 6 anchors
+//   simple_baseline         [batch, 3, 256, 192] images to heat maps of 17 joints
+//   wdsr_x2, style_transfer, colouring  images to images; padded by zeros
+//   unet3d                  [batch, 1, 128, 128, 128] volumes to 3 classes of every voxel
+//   bert_base, bert_base_384, mobilebert, mobilebert_384  [batch, length] tokens to [batch, length, 2] scores; all
+//                           tokens count, and belong to one segment
 // The recurrent network takes [100, batch, 39] sequences, a second of speech in frames of 10 ms with 13 cepstral
 // coefficients and their first and second differences.
 //   gru_timit     Dong et al., RTMobile, 2020, and Niu et al., GRIM, 2021: 2 GRU layers of 1024, which apply the reset
@@ -34,6 +43,11 @@ namespace graph {
 // PyTorch, the same for the same seed. kNotFound lists the known names.
 Result<Graph> BuiltinNetwork(const std::string& name, int64_t batch = 1, uint64_t seed = 1);
 bool IsBuiltinNetwork(const std::string& name);
+struct BuiltinSource {
+  const char* name;
+  const char* source;  // the paper, the variant
+};
+std::vector<BuiltinSource> BuiltinNetworks();
 // "vgg16, resnet18, ..."
 std::string BuiltinNetworkNames();
 

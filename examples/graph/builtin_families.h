@@ -17,6 +17,18 @@ Graph Yolov4Tiny(int64_t batch, uint64_t seed);
 Graph C3d(int64_t batch, uint64_t seed);
 Graph R2Plus1d(int64_t batch, uint64_t seed);
 Graph S3d(int64_t batch, uint64_t seed);
+Graph Yolov4At416(int64_t batch, uint64_t seed);
+Graph Yolov4At608(int64_t batch, uint64_t seed);
+Graph PointPillars(int64_t batch, uint64_t seed);
+Graph SimpleBaseline(int64_t batch, uint64_t seed);
+Graph Wdsr(int64_t batch, uint64_t seed);
+Graph StyleTransfer(int64_t batch, uint64_t seed);
+Graph Colouring(int64_t batch, uint64_t seed);
+Graph Unet3d(int64_t batch, uint64_t seed);
+Graph BertBase(int64_t batch, uint64_t seed);
+Graph BertBase384(int64_t batch, uint64_t seed);
+Graph MobileBert128(int64_t batch, uint64_t seed);
+Graph MobileBert384(int64_t batch, uint64_t seed);
 Graph GruTimit(int64_t batch, uint64_t seed);
 
 }  // namespace graph

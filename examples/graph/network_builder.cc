@@ -29,14 +29,44 @@ std::string NetworkBuilder::Conv(const std::string& name, const std::string& x, 
   Shape weights = {filters, Channels(x) / spec.groups}, pads;
   for (const int64_t extent : kernel) {
     weights.push_back(extent);
-    pads.push_back(extent / 2);
+    pads.push_back(extent / 2 * spec.dilation);
   }
   AddWeights(name, weights);
   return AddNode(name, "Conv", {x, name + ".weight", name + ".bias"}, filters,
                  {{"kernel_shape", kernel},
                   {"strides", spec.stride.Expand(spatial_axes_)},
+                  {"dilations", Shape(spatial_axes_, spec.dilation)},
                   {"pads", BothSides(pads)},
                   {"group", spec.groups}});
+}
+
+std::string NetworkBuilder::ConvTranspose(const std::string& name, const std::string& x, int64_t filters,
+                                          const PoolSpec& spec) {
+  const Shape kernel = spec.kernel.Expand(spatial_axes_);
+  Shape weights = {Channels(x), filters};
+  weights.insert(weights.end(), kernel.begin(), kernel.end());
+  Gaussian(name + ".weight", weights, std::sqrt(2.0f / static_cast<float>(Elements(weights) / filters)));
+  Random(name + ".bias", {filters}, 0.0f, 0.01f);
+  return AddNode(name, "ConvTranspose", {x, name + ".weight", name + ".bias"}, filters,
+                 {{"kernel_shape", kernel},
+                  {"strides", spec.stride.Expand(spatial_axes_)},
+                  {"pads", BothSides(spec.pad.Expand(spatial_axes_))}});
+}
+
+std::string NetworkBuilder::Linear(const std::string& name, const std::string& x, int64_t in, int64_t out) {
+  Gaussian(name + ".weight", {in, out}, std::sqrt(1.0f / static_cast<float>(in)));
+  Random(name + ".bias", {out}, 0.0f, 0.01f);
+  AddNode(name + ".product", "MatMul", {x, name + ".weight"}, out);
+  return AddNode(name, "Add", {name + ".product", name + ".bias"}, out);
+}
+
+std::string NetworkBuilder::Embedding(const std::string& name, const std::string& x, int64_t count, int64_t width) {
+  Random(name + ".table", {count, width}, 0.0f, 1.0f);
+  return AddNode(name, "Gather", {name + ".table", x}, width);
+}
+
+std::string NetworkBuilder::MatMul(const std::string& name, const std::string& a, const std::string& b) {
+  return AddNode(name, "MatMul", {a, b}, Channels(a));
 }
 
 std::string NetworkBuilder::Dense(const std::string& name, const std::string& x, int64_t in, int64_t out) {
@@ -68,6 +98,70 @@ std::string NetworkBuilder::Relu6(const std::string& x) {
 
 std::string NetworkBuilder::LeakyRelu(const std::string& x, float slope) {
   return AddNode(x + ".leaky", "LeakyRelu", {x}, Channels(x), {{"alpha", slope}});
+}
+
+std::string NetworkBuilder::Mish(const std::string& x) {
+  AddNode(x + ".softplus", "Softplus", {x}, Channels(x));
+  AddNode(x + ".tanh", "Tanh", {x + ".softplus"}, Channels(x));
+  return AddNode(x + ".mish", "Mul", {x, x + ".tanh"}, Channels(x));
+}
+
+std::string NetworkBuilder::Gelu(const std::string& x) {
+  AddNode(x + ".erf", "Erf", {Scaled(x, std::sqrt(0.5f))}, Channels(x));
+  AddNode(x + ".plus1", "Add", {x + ".erf", Constant("one", {}, {1.0f})}, Channels(x));
+  AddNode(x + ".twice", "Mul", {x, x + ".plus1"}, Channels(x));
+  return Scaled(x + ".twice", 0.5f);
+}
+
+std::string NetworkBuilder::InstanceNormalization(const std::string& x) {
+  const Shape shape = {Channels(x)};
+  return AddNode(x + ".norm", "InstanceNormalization",
+                 {x, Random(x + ".scale", shape, 1.0f, 0.1f), Random(x + ".shift", shape, 0.0f, 0.1f)}, Channels(x));
+}
+
+std::string NetworkBuilder::LayerNormalization(const std::string& x, int64_t width) {
+  const Shape shape = {width};
+  return AddNode(x + ".norm", "LayerNormalization",
+                 {x, Random(x + ".scale", shape, 1.0f, 0.1f), Random(x + ".shift", shape, 0.0f, 0.1f)}, Channels(x));
+}
+
+std::string NetworkBuilder::Affine(const std::string& x, int64_t width) {
+  AddNode(x + ".scaled", "Mul", {x, Random(x + ".scale", {width}, 1.0f, 0.1f)}, Channels(x));
+  return AddNode(x + ".affine", "Add", {x + ".scaled", Random(x + ".shift", {width}, 0.0f, 0.1f)}, Channels(x));
+}
+
+std::string NetworkBuilder::PlusConstant(const std::string& name, const std::string& x, const Shape& shape) {
+  return AddNode(name, "Add", {x, Random(name + ".values", shape, 0.0f, 0.1f)}, Channels(x));
+}
+
+std::string NetworkBuilder::Scaled(const std::string& x, float factor) {
+  return AddNode(x + ".times", "Mul", {x, Constant(x + ".factor", {}, {factor})}, Channels(x));
+}
+
+std::string NetworkBuilder::Reshape(const std::string& x, const Shape& shape) {
+  return AddNode(x + ".shaped", "Reshape", {x, Integers(x + ".shape", shape)}, Channels(x));
+}
+
+std::string NetworkBuilder::Transpose(const std::string& x, Shape order) {
+  return AddNode(x + ".transposed", "Transpose", {x}, Channels(x), {{"perm", std::move(order)}});
+}
+
+std::string NetworkBuilder::Trigrams(const std::string& x, int64_t length) {
+  const auto shifted = [&](const std::string& name, int64_t begin, std::vector<int64_t> pads) {
+    const std::string part = AddNode(
+        name + ".part", "Slice",
+        {x, Integer(name + ".begin", begin), Integer(name + ".end", begin + length - 1), Integer("sequence_axis", 1)},
+        Channels(x));
+    return AddNode(name, "Pad", {part, Integers(name + ".pads", std::move(pads))}, Channels(x));
+  };
+  const std::string behind = shifted(x + ".behind", 1, {0, 0, 0, 0, 1, 0});
+  const std::string before = shifted(x + ".before", 0, {0, 1, 0, 0, 0, 0});
+  return AddNode(x + ".trigrams", "Concat", {behind, x, before}, 3 * Channels(x), {{"axis", int64_t{2}}});
+}
+
+std::string NetworkBuilder::PixelShuffle(const std::string& x, int64_t scale) {
+  return AddNode(x + ".pixels", "DepthToSpace", {x}, Channels(x) / (scale * scale),
+                 {{"blocksize", scale}, {"mode", std::string("CRD")}});
 }
 
 std::string NetworkBuilder::Add(const std::string& name, const std::string& a, const std::string& b) {
@@ -115,6 +209,10 @@ std::string NetworkBuilder::Softmax(const std::string& x) {
   return AddNode("probabilities", "Softmax", {x}, Channels(x));
 }
 
+std::string NetworkBuilder::Softmax(const std::string& x, int64_t axis) {
+  return AddNode(x + ".softmax", "Softmax", {x}, Channels(x), {{"axis", axis}});
+}
+
 Graph NetworkBuilder::Finish(std::vector<std::string> outputs) {
   graph_.outputs = std::move(outputs);
   return std::move(graph_);
@@ -137,10 +235,14 @@ std::string NetworkBuilder::Gaussian(const std::string& name, const Shape& shape
 void NetworkBuilder::AddWeights(const std::string& name, const Shape& shape) {
   const auto depth = static_cast<float>(Elements(shape) / shape[0]);
   Gaussian(name + ".weight", shape, std::sqrt(2.0f / depth));
-  Tensor& bias = graph_.initializers[name + ".bias"];
-  bias.shape = {shape[0]};
-  bias.floats.resize(static_cast<size_t>(shape[0]));
-  FillGaussian(bias.floats, 0.01f, seed_++);
+  Random(name + ".bias", {shape[0]}, 0.0f, 0.01f);
+}
+
+std::string NetworkBuilder::Random(const std::string& name, const Shape& shape, float mean, float deviation) {
+  std::vector<float> values(static_cast<size_t>(Elements(shape)));
+  FillGaussian(values, deviation, seed_++);
+  for (float& value : values) value += mean;
+  return Constant(name, shape, std::move(values));
 }
 
 std::string NetworkBuilder::Constant(const std::string& name, const Shape& shape, std::vector<float> values) {

@@ -3,12 +3,50 @@
 #include <cstdio>
 #include <map>
 
+#include "graph/builtin.h"
 #include "graph/flops_rate.h"
 #include "graph/shape_inference.h"
 #include "graph/weight_matrix.h"
 #include "tools/report.h"
 
 namespace report {
+
+namespace {
+
+struct Content {
+  int64_t weights = 0;
+  double flops = 0.0;
+};
+
+// Calls per_layer(node, matrix, flops) for each layer with weights; their sums.
+template <class PerLayer>
+graph::Result<Content> Count(const graph::Graph& model, const graph::Values& values, const PerLayer& per_layer) {
+  Content content;
+  for (const graph::Node& node : model.nodes) {
+    LACUNA_ASSIGN_OR_RETURN(matrices, graph::WeightMatricesOf(model, values, node));
+    for (const graph::WeightMatrix& matrix : matrices) {
+      const double flops = graph::FlopsOf(values, node, matrix);
+      content.flops += flops;
+      content.weights += matrix.shape.elements();
+      per_layer(node, matrix, flops);
+    }
+  }
+  return content;
+}
+
+}  // namespace
+
+graph::Status PrintNetworks() {
+  std::printf("%-18s %12s %10s  source\n", "network", "M weights", "GFLOPs");
+  for (const graph::BuiltinSource& network : graph::BuiltinNetworks()) {
+    LACUNA_ASSIGN_OR_RETURN(model, graph::BuiltinNetwork(network.name));
+    LACUNA_ASSIGN_OR_RETURN(values, graph::InferValues(model));
+    LACUNA_ASSIGN_OR_RETURN(content, Count(model, values, [](const auto&...) {}));
+    std::printf("%-18s %12.3f %10.2f  %s\n", network.name, static_cast<double>(content.weights) * 1e-6,
+                content.flops * 1e-9, network.source);
+  }
+  return graph::Status();
+}
 
 graph::Status PrintContents(const std::string& name, const graph::Graph& model) {
   LACUNA_ASSIGN_OR_RETURN(values, graph::InferValues(model));
@@ -25,20 +63,13 @@ graph::Status PrintContents(const std::string& name, const graph::Graph& model) 
   std::printf("operators, after what is constant was computed\n");
   for (const auto& [op, count] : operators) std::printf("  %5d %s\n", count, op.c_str());
   std::printf("layers with weights\n");
-  double flops = 0.0;
-  int64_t weights = 0;
-  for (const graph::Node& node : model.nodes) {
-    LACUNA_ASSIGN_OR_RETURN(matrices, graph::WeightMatricesOf(model, values, node));
-    for (const graph::WeightMatrix& matrix : matrices) {
-      const double own = graph::FlopsOf(values, node, matrix);
-      flops += own;
-      weights += matrix.shape.elements();
-      std::printf("  %-40s %-14s %-44s %8.2f MFLOPs\n", node.name.c_str(), node.op.c_str(),
-                  (matrix.initializer + " " + graph::ToString(model.Constant(matrix.initializer)->shape)).c_str(),
-                  own * 1e-6);
-    }
-  }
-  std::printf("%.3f M weights, %.3f GFLOPs\n", static_cast<double>(weights) * 1e-6, flops * 1e-9);
+  const auto print_layer = [&](const graph::Node& node, const graph::WeightMatrix& matrix, double flops) {
+    std::printf("  %-40s %-14s %-44s %8.2f MFLOPs\n", node.name.c_str(), node.op.c_str(),
+                (matrix.initializer + " " + graph::ToString(model.Constant(matrix.initializer)->shape)).c_str(),
+                flops * 1e-6);
+  };
+  LACUNA_ASSIGN_OR_RETURN(content, Count(model, values, print_layer));
+  std::printf("%.3f M weights, %.3f GFLOPs\n", static_cast<double>(content.weights) * 1e-6, content.flops * 1e-9);
   return graph::Status();
 }
 

@@ -9,7 +9,9 @@
 #include <optional>
 #include <string>
 
+#include "graph/builtin.h"
 #include "graph/layer_selection.h"
+#include "graph/onnx_export.h"
 #include "graph/onnx_file.h"
 #include "graph/pruning.h"
 #include "tools/scheme_options.h"
@@ -24,14 +26,24 @@ struct Arguments {
   graph::PruneOptions prune;
 };
 
+// A built-in network, or what the file holds, all data embedded.
+graph::Result<onnx::ModelProto> ModelOf(const std::string& name) {
+  if (graph::IsBuiltinNetwork(name)) {
+    LACUNA_ASSIGN_OR_RETURN(network, graph::BuiltinNetwork(name));
+    return graph::ToModel(network);
+  }
+  LACUNA_ASSIGN_OR_RETURN(model, graph::ReadModel(name));
+  const std::string folder = std::filesystem::path(name).parent_path().string();
+  LACUNA_RETURN_IF_ERROR(graph::EmbedExternalData(model, folder.empty() ? "." : folder));
+  return model;
+}
+
 graph::Status Prune(Arguments& arguments) {
   // A FLOPs rate finds the rate itself.
   const bool finds_rate = arguments.prune.flops_rate.has_value();
   LACUNA_ASSIGN_OR_RETURN(scheme, tools::SchemeOf(arguments.scheme, finds_rate ? 1.0 : arguments.rate));
   arguments.prune.scheme = scheme;
-  LACUNA_ASSIGN_OR_RETURN(model, graph::ReadModel(arguments.input));
-  const std::string folder = std::filesystem::path(arguments.input).parent_path().string();
-  LACUNA_RETURN_IF_ERROR(graph::EmbedExternalData(model, folder.empty() ? "." : folder));
+  LACUNA_ASSIGN_OR_RETURN(model, ModelOf(arguments.input));
   LACUNA_ASSIGN_OR_RETURN(pruned, graph::PruneModel(arguments.prune, model));
   LACUNA_RETURN_IF_ERROR(graph::WriteModel(model, arguments.output));
   int64_t weights = 0, nnz = 0;
@@ -63,7 +75,8 @@ int main(int argc, char** argv) {
       "Prunes the weights of an ONNX model: zeros are written into the weights, the scheme of each pruned "
       "initializer into the metadata (lacuna.scheme/<initializer>), where lacuna-run --scheme stored finds them.");
   app.set_version_flag("--version", "lacuna " LACUNA_VERSION);
-  app.add_option("input", arguments.input, "ONNX model to read")->required();
+  app.add_option("input", arguments.input, "ONNX model to read, or a built-in network: " + graph::BuiltinNetworkNames())
+      ->required();
   app.add_option("output", arguments.output, "ONNX model to write; replaced as a whole if it exists")->required();
   app.add_option("--scheme", arguments.scheme, "how weights are pruned. " + std::string(graph::kSchemeHelp))
       ->required();

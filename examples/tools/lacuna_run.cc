@@ -281,6 +281,14 @@ int main(int argc, char** argv) {
         throw CLI::Success();
       },
       "print the operators that the executor has");
+  app.add_flag_callback(
+      "--networks",
+      [] {
+        const Status status = report::PrintNetworks();
+        if (!status.ok()) throw CLI::RuntimeError(status.message(), 1);
+        throw CLI::Success();
+      },
+      "list the built-in networks: weights, FLOPs, source");
   app.set_version_flag("--version", "lacuna " LACUNA_VERSION);
   app.get_formatter()->column_width(28);
   app.footer("Exit code: 0, 1 after an error or where outputs are not as expected, 2 if the arguments are wrong.");

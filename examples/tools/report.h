@@ -45,6 +45,8 @@ std::string ShapeText(const graph::LayerInfo& layer);
 
 // Inputs, outputs, how many nodes of each operator there are, layers with weights.
 graph::Status PrintContents(const std::string& name, const graph::Graph& model);
+// The built-in networks with their weights, FLOPs and sources.
+graph::Status PrintNetworks();
 
 void PrintTable(const Report& report);
 nlohmann::ordered_json ToJson(const Report& report);
