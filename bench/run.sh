@@ -22,7 +22,7 @@ if [[ ${1:-} == networks ]]; then
   cmake/install-debian.sh libtbb-dev nlohmann-json3-dev libprotobuf-dev protobuf-compiler libonnx-dev zlib1g-dev \
     libminizip-dev libpng-dev libturbojpeg0-dev python3
   command -v npm >/dev/null || cmake/install-debian.sh npm
-  examples/models/fetch.sh --ort retinaface_v1 >/dev/null || echo "run.sh: the peer onnxruntime is left out" >&2
+  examples/models/fetch.sh --ort-only || echo "run.sh: the peer onnxruntime is left out" >&2
   cmake --preset release -DLACUNA_BUILD_TESTS=OFF -DLACUNA_BUILD_EXAMPLES=ON >/dev/null
   cmake --build --preset release --target peak_bench lacuna-run lacuna-prune
   exec /usr/bin/python3 bench/networks.py "$@"

