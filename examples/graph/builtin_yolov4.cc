@@ -71,7 +71,10 @@ class Yolov4 {
   std::string Down(const std::string& x, const std::string& coarser, int64_t width) {
     return Joined(Leaky(x, width, 3, 2), coarser);
   }
-  std::string Head(const std::string& x, int64_t width) { return net_.Conv(Name(), Leaky(x, width, 3), kYolov4Head); }
+  std::string Head(const std::string& x, int64_t width) {
+    const std::string y = Leaky(x, width, 3);  // numbered before the head
+    return net_.Conv(Name(), y, kYolov4Head);
+  }
 
   NetworkBuilder net_;
   int count_ = -1;
