@@ -24,6 +24,7 @@ import sys
 import tempfile
 
 NETWORKS = ["vgg16", "resnet18", "resnet50", "mobilenet_v2", "yolov4_tiny", "c3d", "r2plus1d", "s3d", "gru_timit"]
+# What lacuna-run --flops-rate usual takes.
 USUAL = {"c3d": 3.6, "r2plus1d": 3.2, "s3d": 2.1}
 STRUCTURED = ["bcr_col", "bcr_kernel", "punched", "pattern", "block_8x1"]
 UNSTRUCTURED = ["unstructured"]
@@ -41,7 +42,12 @@ def arguments():
     parser.add_argument("--binaries", default=f"{ROOT}/build/release/examples", help="folder of lacuna-run")
     parser.add_argument("--peak", type=float, help="GFLOP/s of a core; measured by peak_bench unless given")
     parser.add_argument("--out", default=f"{ROOT}/build/bench/networks.json")
-    return parser.parse_args()
+    options = parser.parse_args()
+    try:
+        re.compile(options.filter)
+    except re.error as error:
+        parser.error(f"filter is '{options.filter}', no regular expression: {error}")
+    return options
 
 
 def run(command, cores):
@@ -60,6 +66,8 @@ class Bench:
         self.cores = f"{max(0, last + 1 - options.threads)}-{last}"
         self.folder = tempfile.TemporaryDirectory()
         self.benchmarks = []
+        self.written = set()  # networks whose ONNX file is of this run
+        self.failed = False
         self.peak = options.peak or self.measured_peak()
 
     def measured_peak(self):
@@ -72,8 +80,9 @@ class Bench:
     def onnx(self, network):
         """The network as a file for other engines, dense: pruned to nothing less."""
         path = f"{ROOT}/build/bench/{network}.onnx"
-        if not os.path.exists(path):
+        if network not in self.written:
             run([f"{self.options.binaries}/lacuna-prune", network, path, "--scheme", "unstructured-1x"], self.cores)
+            self.written.add(network)
         return path
 
     def onnxruntime(self, network):
@@ -108,15 +117,18 @@ class Bench:
         dense_times, peer_times, reports = [], [], {}
         first = self.lacuna(name, None, None)
         if first is None:
+            self.failed = True
             return
         dense_times.append(first["total"]["run_ms"])
         for scheme, rate in cases:
             if len(peer_times) < 5:
                 peer_times += [t for t in [self.onnxruntime(name)] if t]
             report = self.lacuna(name, scheme, rate)
-            if report is not None:
-                reports[scheme, rate] = report
-                dense_times.append(report["total"]["dense_run_ms"])
+            if report is None:
+                self.failed = True
+                continue
+            reports[scheme, rate] = report
+            dense_times.append(report["total"]["dense_run_ms"])
         if not peer_times:
             peer_times += [t for t in [self.onnxruntime(name)] if t]
         dense = self.add(f"network/{name}/dense/lacuna", dense_times, of_ideal=self.ideal(first) / dense_times[0])
@@ -136,7 +148,7 @@ class Bench:
             self.add(f"network/{name}/{scheme}-{number}x/lacuna", [ms], of_ideal=ideal, over_dense=own_dense / ms)
             print(f"  {scheme + '-' + number + 'x':<20} {ms:9.2f} {own_dense / ms:10.2f}x"
                   f" {(f'{peer / ms:8.2f}x' if peer else '-'):>9} {ideal:9.2f} {flops:6.2f}x")
-            if scheme in STRUCTURED and (number not in best or own_dense / ms > best[number][0]):
+            if scheme in STRUCTURED and (number not in best or ms < best[number][1]):
                 best[number] = (own_dense / ms, ms, scheme, report)
         for number, (ratio, ms, scheme, _) in best.items():
             self.add(f"network/{name}/best-{number}x/lacuna", [ms], label=scheme, over_dense=ratio)
@@ -179,20 +191,27 @@ class Bench:
             json.dump({"context": context, "benchmarks": self.benchmarks}, file, indent=1)
 
 
+def case(network, scheme, rate):
+    return f"network/{network}/{scheme}-{rate}{'' if rate == 'usual' else 'x'}"
+
+
 def main():
     options = arguments()
     os.makedirs(os.path.dirname(options.out), exist_ok=True)
+    selected = {network: [(scheme, rate) for rate in options.rates.split(",") for scheme in options.schemes.split(",")
+                          if (rate != "usual" or network in USUAL) and re.search(options.filter, case(network, scheme, rate))]
+                for network in NETWORKS}
+    if not any(selected.values()):
+        sys.exit(f"networks.py: filter is '{options.filter}', which matches nothing like {case('vgg16', 'bcr_col', '8')}")
     bench = Bench(options)
     print(f"FMA peak {bench.peak:.1f} GFLOP/s a core, {options.threads} thread(s)")
-    for network in NETWORKS:
-        cases = [(scheme, rate) for rate in options.rates.split(",") for scheme in options.schemes.split(",")
-                 if (rate != "usual" or network in USUAL)
-                 and re.search(options.filter, f"network/{network}/{scheme}-{rate}{'' if rate == 'usual' else 'x'}")]
+    for network, cases in selected.items():
         if cases:
             bench.network(network, cases)
             bench.write()
     print(f"\nJSON: {options.out}")
+    return 1 if bench.failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

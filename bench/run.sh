@@ -19,7 +19,7 @@ cmake/install-debian.sh libtorch-dev || echo "run.sh: no libtorch-dev here, the 
 if [[ ${1:-} == networks ]]; then
   shift
   # What tests/run.sh installs for the examples.
-  cmake/install-debian.sh libtbb-dev nlohmann-json3-dev libprotobuf-dev protobuf-compiler libonnx-dev zlib1g-dev \
+  cmake/install-debian.sh pkg-config nlohmann-json3-dev libprotobuf-dev protobuf-compiler libonnx-dev zlib1g-dev \
     libminizip-dev libpng-dev libturbojpeg0-dev python3
   command -v npm >/dev/null || cmake/install-debian.sh npm
   examples/models/fetch.sh --ort-only || echo "run.sh: the peer onnxruntime is left out" >&2
