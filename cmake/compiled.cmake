@@ -8,6 +8,11 @@ else()
 endif()
 add_library(lacuna::compiled ALIAS lacuna_compiled)
 target_sources(lacuna_compiled PRIVATE
+  cmake/compiled/c/common.cc
+  cmake/compiled/c/convolution.cc
+  cmake/compiled/c/gemm.cc
+  cmake/compiled/c/recurrent.cc
+  cmake/compiled/c/weights.cc
   cmake/compiled/kernels.cc
   cmake/compiled/layers.cc
   cmake/compiled/pack.cc

@@ -37,5 +37,14 @@ configure_file("${CMAKE_CURRENT_LIST_DIR}/lacuna.pc.in" "${PROJECT_BINARY_DIR}/l
 install(FILES "${PROJECT_BINARY_DIR}/lacuna.pc" DESTINATION "${lacuna_pc_dir}" COMPONENT lacuna)
 if(LACUNA_COMPILED)
   configure_file("${CMAKE_CURRENT_LIST_DIR}/lacuna-compiled.pc.in" "${PROJECT_BINARY_DIR}/lacuna-compiled.pc" @ONLY)
-  install(FILES "${PROJECT_BINARY_DIR}/lacuna-compiled.pc" DESTINATION "${lacuna_pc_dir}" COMPONENT lacuna_compiled)
+  # A C linker does not know what a static library in C++ needs; a shared one says it itself.
+  set(lacuna_c_requires Requires.private)
+  set(lacuna_c_libs "")
+  if(lacuna_compiled_type STREQUAL "STATIC_LIBRARY")
+    set(lacuna_c_requires Requires)
+    set(lacuna_c_libs " -lstdc++ -lm")
+  endif()
+  configure_file("${CMAKE_CURRENT_LIST_DIR}/lacuna-c.pc.in" "${PROJECT_BINARY_DIR}/lacuna-c.pc" @ONLY)
+  install(FILES "${PROJECT_BINARY_DIR}/lacuna-compiled.pc" "${PROJECT_BINARY_DIR}/lacuna-c.pc"
+          DESTINATION "${lacuna_pc_dir}" COMPONENT lacuna_compiled)
 endif()

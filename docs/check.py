@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Checks the pages: links inside the repository lead somewhere, C++ blocks compile.
+"""Checks the pages: links inside the repository lead somewhere, C++ and C blocks compile.
 
 Usage: docs/check.py [--compiler g++-12]
 A block marked `cpp` that begins with #include is a unit of its own; others are bodies of a function that returns a
 Status, with the names of PRELUDE. Units are only parsed, against the declarations of lacuna::compiled. Not checked are
-templates outside of a unit, and excerpts: they are marked `c++`.
+templates outside of a unit, and excerpts: they are marked `c++`. A block marked `c` is a unit in C99.
 """
 import argparse
 import glob
@@ -59,38 +59,41 @@ def check_links(page, text):
 
 
 def units_of(name, text):
-    """(name, source) of the C++ blocks of a page: whole units, and one with all others as functions."""
+    """(name, suffix, source) of the blocks of a page: whole units, and one with all others as functions."""
+    for number, block in enumerate(re.findall(r"^```c\n(.*?)^```", text, re.M | re.S), 1):
+        yield f"{name}, C block {number}", ".c", block
     functions = ""
     for number, block in enumerate(re.findall(r"^```cpp\n(.*?)^```", text, re.M | re.S), 1):
         if block.startswith("#include"):
-            yield f"{name}, block {number}", block
+            yield f"{name}, block {number}", ".cc", block
         elif not re.search(r"^template", block, re.M):
             functions += f"lacuna::Status Block{number}() {{\n{block}return {{}};\n}}\n"
     if functions:
-        yield name, PRELUDE + functions
+        yield name, ".cc", PRELUDE + functions
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--compiler", default=os.environ.get("CXX", "g++-12"))
     compiler = parser.parse_args().compiler
-    command = [compiler, "-std=c++20", "-fsyntax-only", "-Wall", "-Wno-unused", "-DLACUNA_COMPILED",
-               f"-I{ROOT}/include", f"-I{ROOT}"]
+    command = [compiler, "-fsyntax-only", "-Wall", "-Wno-unused", f"-I{ROOT}/include"]
+    of_language = {".cc": ["-std=c++20", "-DLACUNA_COMPILED", f"-I{ROOT}"],
+                   ".c": ["-xc", "-std=c99", "-pedantic", "-Wno-unknown-pragmas"]}
     faults, units = [], 0
     for page in [f"{ROOT}/README.md", *sorted(glob.glob(f"{ROOT}/docs/*.md"))]:
         with open(page, encoding="utf-8") as file:
             text = file.read()
         faults += check_links(page, text)
-        for name, source in units_of(os.path.relpath(page, ROOT), text):
+        for name, suffix, source in units_of(os.path.relpath(page, ROOT), text):
             units += 1
-            with tempfile.NamedTemporaryFile("w", suffix=".cc") as file:
+            with tempfile.NamedTemporaryFile("w", suffix=suffix) as file:
                 file.write(source)
                 file.flush()
-                result = subprocess.run([*command, file.name], capture_output=True, text=True)
+                result = subprocess.run([*command, *of_language[suffix], file.name], capture_output=True, text=True)
             if result.returncode != 0 or result.stderr:
                 faults.append(f"{name}: does not compile\n{result.stderr}")
     print(*faults, sep="\n", end="\n" if faults else "")
-    print(f"{units} units of C++, {len(faults)} faults")
+    print(f"{units} units of C++ and C, {len(faults)} faults")
     sys.exit(bool(faults))
 
 

@@ -2,7 +2,7 @@
 # The folders of include/lacuna are layers: a header includes only from its own folder or one above it in this list. The
 # umbrella headers at the top are included by nobody; version.h by everybody.
 cmake_minimum_required(VERSION 3.25)
-set(layers core format prune reference policy pack kernel op)
+set(layers core format prune reference policy pack kernel op c)
 
 file(GLOB_RECURSE headers RELATIVE "${INCLUDE_DIR}/lacuna" "${INCLUDE_DIR}/lacuna/*.h" "${INCLUDE_DIR}/lacuna/*.ipp")
 list(LENGTH headers count)

@@ -1,5 +1,5 @@
 # The package as others use it: the projects of package/user with the installed package and with lacuna as a
-# subdirectory, static and shared; examples/embed through pkg-config, and without exceptions and RTTI. Label `package`; `ctest --preset package` runs them.
+# subdirectory, static and shared; examples/embed and embed_c through pkg-config, and without exceptions and RTTI. Label `package`; `ctest --preset package` runs them.
 set(package_prefix "${CMAKE_CURRENT_BINARY_DIR}/package/prefix")
 set(embed_dir "${PROJECT_SOURCE_DIR}/examples/embed")
 
@@ -33,10 +33,19 @@ lacuna_add_user_test(package_shared "-DLACUNA_SOURCE_DIR=${PROJECT_SOURCE_DIR}" 
 add_test(NAME package_exports
          COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/package/exports_test.sh"
                  "${CMAKE_CURRENT_BINARY_DIR}/package/package_shared/lacuna/liblacuna.so")
-foreach(package IN ITEMS lacuna lacuna-compiled)
+foreach(package IN ITEMS lacuna lacuna-compiled lacuna-c)
+  set(compiler "${CMAKE_CXX_COMPILER}")
+  set(source "${embed_dir}/main.cc")
+  if(package STREQUAL "lacuna-c")
+    set(compiler "${CMAKE_C_COMPILER}")
+    set(source "${PROJECT_SOURCE_DIR}/examples/embed_c/main.c")
+  endif()
+  if(NOT compiler)
+    continue()
+  endif()
   add_test(NAME package_pkg_config.${package}
-           COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/package/pkg_config_test.sh" "${CMAKE_CXX_COMPILER}" ${package}
-                   "${package_prefix}/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "${embed_dir}"
+           COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/package/pkg_config_test.sh" "${compiler}" ${package}
+                   "${package_prefix}/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "${source}"
                    "${CMAKE_CURRENT_BINARY_DIR}/package/pkg_config.${package}")
   set_tests_properties(package_pkg_config.${package} PROPERTIES
     FIXTURES_REQUIRED package_prefix LABELS package TIMEOUT 900)
