@@ -5,7 +5,12 @@
 
 #include "lacuna/core/abi.h"
 
+#include <cstdint>
+
 namespace lacuna {
+
+// Floats of a cache line.
+inline constexpr int64_t kLineFloats = 16;
 
 // Asks for the cache line at `p` in L2, sparing L1. A hint: any address will do, nothing is read.
 // Always inlined: code of another SIMD target may not inline it otherwise, and g++ 12 then drops the call as one

@@ -34,9 +34,21 @@ HWY_INLINE void CopyRow(const float* HWY_RESTRICT from, size_t count, float* HWY
   if (i == count) return;
   if (count >= lanes) {
     hn::StoreU(hn::LoadU(d, from + count - lanes), d, to + count - lanes);
+  } else if constexpr (HWY_MEM_OPS_MIGHT_FAULT == 0) {
+    const auto rest = hn::FirstN(d, count);
+    hn::BlendedStore(hn::MaskedLoad(rest, d, from), rest, d, to);
   } else {
     for (; i < count; ++i) to[i] = from[i];
   }
+}
+
+// to[i] = from[i] inside [window.begin, window.end), zeros elsewhere, i < extent.
+HWY_INLINE void PadRow(const float* HWY_RESTRICT from, const AxisWindow& window, int64_t extent,
+                       float* HWY_RESTRICT to) {
+  for (int64_t k = 0; k < window.begin; ++k) to[k] = 0.0f;
+  const int64_t count = window.end - window.begin;
+  if (count > 0) CopyRow(from + window.begin, static_cast<size_t>(count), to + window.begin);
+  for (int64_t k = window.end; k < extent; ++k) to[k] = 0.0f;
 }
 
 // to[i] = from[2 * i], i < count.
@@ -62,11 +74,10 @@ HWY_INLINE void CopyEverySecond(const float* HWY_RESTRICT from, size_t count, fl
 // One row of a plane: zeros outside [window.begin, window.end), every `step`-th element of `from` inside.
 HWY_INLINE void PackRow(const float* from, const AxisWindow& window, int64_t step, int64_t extent,
                         float* HWY_RESTRICT to) {
+  if (step == 1) return PadRow(from, window, extent, to);
   for (int64_t k = 0; k < window.begin; ++k) to[k] = 0.0f;
   const auto count = static_cast<size_t>(window.end - window.begin);
-  if (step == 1) {
-    CopyRow(from + window.begin, count, to + window.begin);
-  } else if (step == 2) {
+  if (step == 2) {
     CopyEverySecond(from + 2 * window.begin, count, to + window.begin);
   } else {
     for (int64_t k = window.begin; k < window.end; ++k) to[k] = from[k * step];

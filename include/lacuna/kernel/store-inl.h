@@ -48,7 +48,7 @@ HWY_INLINE size_t StoreVectors(D d, const float* acc, const float* residual, siz
 }
 
 // y = min(max(acc + residual, low), high) of one row of one span, contiguous in y and residual. y may be acc.
-inline HWY_NOINLINE void StoreRun(const float* acc, const float* residual, size_t count, StoreClamp clamp, float* y) {
+HWY_INLINE void StoreRunInline(const float* acc, const float* residual, size_t count, StoreClamp clamp, float* y) {
   const hn::ScalableTag<float> d;
   size_t i = StoreVectors(d, acc, residual, 0, count, clamp, y);
   if constexpr (HWY_MEM_OPS_MIGHT_FAULT == 0) {
@@ -62,6 +62,28 @@ inline HWY_NOINLINE void StoreRun(const float* acc, const float* residual, size_
     const hn::CappedTag<float, 1> d1;
     if (hn::Lanes(d) > hn::Lanes(d4)) i = StoreVectors(d4, acc, residual, i, count, clamp, y);
     StoreVectors(d1, acc, residual, i, count, clamp, y);
+  }
+}
+inline HWY_NOINLINE void StoreRun(const float* acc, const float* residual, size_t count, StoreClamp clamp, float* y) {
+  StoreRunInline(acc, residual, count, clamp, y);
+}
+
+HWY_INLINE int64_t CornerOf(const std::array<int64_t, 3>& stride, const OutputSpan& span) {
+  return span.d * stride[0] + span.h * stride[1] + span.w * stride[2];
+}
+
+// StoreRun of all rows of all spans. A loop of its own: a call for each short run of a Winograd tile's row took twice
+// as long.
+inline HWY_NOINLINE void StoreRuns(const StoreArgs& args, StoreClamp clamp) {
+  for (const OutputSpan& span : args.spans) {
+    const auto count = static_cast<size_t>(span.length);
+    const float* acc = args.acc + span.position;
+    float* y = args.y + CornerOf(args.y_stride, span);
+    const float* residual = args.residual == nullptr ? nullptr : args.residual + CornerOf(args.residual_stride, span);
+    for (int r = 0; r < args.rows; ++r, acc += args.acc_stride) {
+      StoreRunInline(acc, residual == nullptr ? nullptr : residual + args.residual_offset[r], count, clamp,
+                     y + args.y_offset[r]);
+    }
   }
 }
 
@@ -94,10 +116,6 @@ inline ActivateRunFn ActivateRunOf(Activation activation) {
   }
 }
 
-HWY_INLINE int64_t CornerOf(const std::array<int64_t, 3>& stride, const OutputSpan& span) {
-  return span.d * stride[0] + span.h * stride[1] + span.w * stride[2];
-}
-
 // One span of rows that are ours, contiguous: to `y` with stride `column` from position to position. Rows that are
 // neighbours there are transposed in blocks.
 inline void StoreColumns(const StoreArgs& args, const float* acc, const OutputSpan& span, float* y) {
@@ -125,7 +143,7 @@ inline void StoreOutput(const StoreArgs& args) {
   const ActivateRunFn activate = ActivateRunOf(args.epilogue->activation);
   const bool y_contiguous = args.y_stride[2] == 1;
   const bool residual_contiguous = args.residual == nullptr || args.residual_stride[2] == 1;
-  const bool direct = activate == nullptr && y_contiguous && residual_contiguous;
+  if (activate == nullptr && y_contiguous && residual_contiguous) return StoreRuns(args, clamp);
   for (const OutputSpan& span : args.spans) {
     float* acc = args.acc + span.position;
     float* y = args.y + CornerOf(args.y_stride, span);
@@ -135,10 +153,6 @@ inline void StoreOutput(const StoreArgs& args) {
       const float* residual = args.residual == nullptr
                                   ? nullptr
                                   : args.residual + args.residual_offset[r] + CornerOf(args.residual_stride, span);
-      if (direct) {
-        StoreRun(row, residual, count, clamp, y + args.y_offset[r]);
-        continue;
-      }
       if (!residual_contiguous) {
         for (size_t i = 0; i < count; ++i) row[i] += residual[static_cast<int64_t>(i) * args.residual_stride[2]];
         residual = nullptr;

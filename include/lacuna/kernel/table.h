@@ -137,35 +137,41 @@ struct DepthwiseArgs {
 };
 using DepthwiseFn = void (*)(const DepthwiseArgs& args);
 
-// The products' inputs of one channel for a block of tiles[0] x tiles[1] x tiles[2] Winograd tiles: y[p * point_stride
-// + t] = (B^T x B) at point p of tile t. x is the padded input at the block's corner; up to outputs * lanes floats
-// beyond the last one needed are read. y is written in whole vectors of tiles, up to two behind the last tile's begin.
+// The products' inputs for a block of tiles[0] x tiles[1] x tiles[2] Winograd tiles: y[c * y_channel + p *
+// point_stride + t] = (B^T x B) of channel c at point p of tile t. Of x, whose rows are contiguous, position i of axis
+// a of the block is at coordinate window[a].first + i, and zero outside [window[a].begin, window[a].end); nothing else
+// is read. y is written in whole vectors of tiles, up to two behind the last tile's begin.
 struct WinogradInputArgs {
   const WinogradTile* tile;
   std::array<int64_t, 3> tiles;
-  const float* x;
-  int64_t slice, row;  // strides of x
-  float* scratch;      // WinogradScratch::floats() of the largest block
+  std::array<AxisWindow, 3> window;
+  const float* x;  // channel 0 at coordinate 0
+  int64_t channels, channel_stride;
+  std::array<int64_t, 2> stride;  // of x along depth and height
+  float* scratch;                 // WinogradScratch::floats() of the largest block
   float* y;
-  int64_t point_stride;
+  int64_t y_channel, point_stride;
 };
-// What a WinogradInputFn keeps of a channel between the axes, in floats: a row by phase of the width, rows by phase of
-// the height, slices by phase of the depth; none of an axis that is not transformed.
+// What a WinogradInputFn keeps of a channel between the axes, in floats: a padded row; the points of a slice's rows, by
+// phase of the height; the points of all slices by phase of the depth, none if that axis is not transformed.
 struct WinogradScratch {
-  int64_t split_phase = 0, row_phase = 0, slice_phase = 0;
-  int64_t split = 0, rows = 0, slices = 0;
+  int64_t lanes = 0;
+  int64_t row_phase = 0, row_count = 0;  // rows of a phase, and of all
+  int64_t row_point = 0, slice_phase = 0;
+  int64_t line = 0, rows = 0, slices = 0;
 
-  WinogradScratch(const WinogradTile& tile, const std::array<int64_t, 3>& tiles, int64_t lanes) {
-    const auto phase = [&](int64_t count) { return (count + lanes - 1) / lanes * lanes + lanes; };
+  WinogradScratch(const WinogradTile& tile, const std::array<int64_t, 3>& tiles, int64_t vector) : lanes(vector) {
+    const auto room = [&](int64_t count) { return (count + lanes - 1) / lanes * lanes + lanes; };
     const auto& m = tile.outputs;
-    if (m[2] > 1) split_phase = phase(tiles[2] + 1);
-    if (m[1] > 1) row_phase = phase((tiles[1] + 1) * tiles[2]);
-    if (m[0] > 1) slice_phase = phase((tiles[0] + 1) * tiles[1] * tiles[2]);
-    split = m[2] * split_phase;
-    rows = tile.points(2) * m[1] * row_phase;
+    row_phase = tiles[1] + (m[1] > 1 ? 1 : 0);
+    row_count = row_phase * m[1];
+    row_point = room(row_count * tiles[2]);
+    if (m[0] > 1) slice_phase = room((tiles[0] + 1) * tiles[1] * tiles[2]);
+    line = m[2] * room(tiles[2] + 1);
+    rows = tile.points(2) * row_point + lanes;
     slices = tile.points(2) * tile.points(1) * m[0] * slice_phase;
   }
-  int64_t floats() const { return split + rows + slices; }
+  int64_t floats() const { return line + lanes + rows + slices; }
 };
 using WinogradInputFn = void (*)(const WinogradInputArgs& args);
 

@@ -1,9 +1,12 @@
 // The transforms of a Winograd convolution's input and output, tiles across lanes. Compiled once per SIMD target.
 
 #include "lacuna/core/abi.h"
+#include "lacuna/core/prefetch.h"
+#include "lacuna/kernel/input-inl.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/policy/winograd.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +18,7 @@
 #define LACUNA_KERNEL_WINOGRAD_INL_H_
 #endif
 
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -98,110 +102,177 @@ HWY_INLINE void WinogradOutputPoints(D d, const V (&x)[8], V (&y)[6]) {
   y[5] = hn::Add(hn::Add(q3, x[7]), hn::MulAdd(c32, q2, q1));
 }
 
-// to[p * to_point + t] = B^T of what tile t sees along an axis, t < count rounded up to vectors. Row i of the axis is
-// in array i % kOutputs, at position i / kOutputs, so that tile t has its row r at (r / kOutputs) * next + t of array r
-// % kOutputs, wherever it is: neighbouring tiles are neighbours in memory, and what they share is there once.
+// How WinogradInputPoints is applied along an axis: to[p * to_point + t] = B^T of what tile t sees, t < count rounded
+// up to vectors, for `lines` such arrays. Row i of the axis is in array i % kOutputs, at position i / kOutputs * next,
+// so that tile t has its row r at r / kOutputs * next + t of array r % kOutputs: neighbouring tiles are neighbours in
+// memory, and what they share is there once.
+struct WinogradPhases {
+  int64_t count;
+  const float* from;
+  int64_t from_phase, next;
+  float* to;
+  int64_t to_point;
+  int64_t lines, from_line, to_line;
+};
+
 template <int kOutputs, class D>
-HWY_NOINLINE void TransformPhases(D d, int64_t count, const float* HWY_RESTRICT from, int64_t from_phase, int64_t next,
-                                  float* HWY_RESTRICT to, int64_t to_point) {
+HWY_NOINLINE void TransformPhases(D d, const WinogradPhases& phases) {
   constexpr int kPoints = kOutputs + 2;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  for (int64_t t = 0; t < count; t += lanes) {
-    hn::Vec<D> x[kPoints];
-    HWY_UNROLL(8)
-    for (int p = 0; p < kPoints; ++p) x[p] = hn::LoadU(d, from + p % kOutputs * from_phase + p / kOutputs * next + t);
-    WinogradInputPoints(d, x);
-    HWY_UNROLL(8)
-    for (int p = 0; p < kPoints; ++p) hn::StoreU(x[p], d, to + p * to_point + t);
+  for (int64_t line = 0; line < phases.lines; ++line) {
+    const float* from = phases.from + line * phases.from_line;
+    float* to = phases.to + line * phases.to_line;
+    for (int64_t t = 0; t < phases.count; t += lanes) {
+      hn::Vec<D> x[kPoints];
+      HWY_UNROLL(8)
+      for (int p = 0; p < kPoints; ++p) {
+        x[p] = hn::LoadU(d, from + p % kOutputs * phases.from_phase + p / kOutputs * phases.next + t);
+      }
+      WinogradInputPoints(d, x);
+      HWY_UNROLL(8)
+      for (int p = 0; p < kPoints; ++p) hn::StoreU(x[p], d, to + p * phases.to_point + t);
+    }
   }
 }
 
 template <class D>
-HWY_INLINE void TransformPhases(D d, int outputs, int64_t count, const float* from, int64_t from_phase, int64_t next,
-                                float* to, int64_t to_point) {
+HWY_INLINE void TransformPhases(D d, int outputs, const WinogradPhases& phases) {
   switch (outputs) {
-    case 2: return TransformPhases<2>(d, count, from, from_phase, next, to, to_point);
-    case 4: return TransformPhases<4>(d, count, from, from_phase, next, to, to_point);
-    default: return TransformPhases<6>(d, count, from, from_phase, next, to, to_point);
+    case 2: return TransformPhases<2>(d, phases);
+    case 4: return TransformPhases<4>(d, phases);
+    default: return TransformPhases<6>(d, phases);
   }
 }
 
-// phase[p * pitch + i] = row[i * outputs + p], i < count rounded up to vectors: up to outputs * (lanes - 1) floats past
-// the last one needed are read.
-HWY_INLINE void SplitRow(int outputs, const float* row, int64_t count, float* HWY_RESTRICT phase, int64_t pitch) {
+// What the points of `width` tiles of a row read: points[p * pitch + t] = row[t * kOutputs + p], t < width, p <
+// kOutputs + 2. Whole vectors are written, from a float before a point's first; up to kOutputs vectors are read behind
+// the row's last tile.
+template <int kOutputs>
+HWY_INLINE void SplitRow(const float* HWY_RESTRICT row, int64_t width, float* HWY_RESTRICT points, int64_t pitch) {
   const hn::ScalableTag<float> d;
   using V = hn::Vec<decltype(d)>;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  for (int64_t i = 0; i < count; i += lanes, row += outputs * lanes, phase += lanes) {
-    V v0, v1, v2, v3;
-    if (outputs == 2) {
-      hn::LoadInterleaved2(d, row, v0, v1);
-      hn::StoreU(v0, d, phase);
-      hn::StoreU(v1, d, phase + pitch);
-    } else if (outputs == 4) {
-      hn::LoadInterleaved4(d, row, v0, v1, v2, v3);
-      hn::StoreU(v0, d, phase);
-      hn::StoreU(v1, d, phase + pitch);
-      hn::StoreU(v2, d, phase + 2 * pitch);
-      hn::StoreU(v3, d, phase + 3 * pitch);
+  for (int64_t t = 0; t < width; t += lanes) {
+    V phase[kOutputs];
+    if constexpr (kOutputs == 2) {
+      hn::LoadInterleaved2(d, row + t * 2, phase[0], phase[1]);
+    } else if constexpr (kOutputs == 4) {
+      hn::LoadInterleaved4(d, row + t * 4, phase[0], phase[1], phase[2], phase[3]);
     } else {  // every third float first, of those every second
       HWY_ALIGN float thirds[3][2 * hn::MaxLanes(d)];
       for (int64_t half = 0; half < 2; ++half) {
-        hn::LoadInterleaved3(d, row + half * 3 * lanes, v0, v1, v2);
+        V v0, v1, v2;
+        hn::LoadInterleaved3(d, row + t * 6 + half * 3 * lanes, v0, v1, v2);
         hn::StoreU(v0, d, thirds[0] + half * lanes);
         hn::StoreU(v1, d, thirds[1] + half * lanes);
         hn::StoreU(v2, d, thirds[2] + half * lanes);
       }
-      for (int64_t third = 0; third < 3; ++third) {
-        hn::LoadInterleaved2(d, thirds[third], v0, v1);
-        hn::StoreU(v0, d, phase + third * pitch);
-        hn::StoreU(v1, d, phase + (third + 3) * pitch);
+      HWY_UNROLL(3)
+      for (int third = 0; third < 3; ++third) hn::LoadInterleaved2(d, thirds[third], phase[third], phase[third + 3]);
+    }
+    HWY_UNROLL(6)
+    for (int p = 0; p < kOutputs; ++p) hn::StoreU(phase[p], d, points + p * pitch + t);
+    // A tile's last two points are the next one's first: the same vectors, a tile before.
+    HWY_UNROLL(2)
+    for (int p = 0; p < 2; ++p) {
+      float* shared = points + (kOutputs + p) * pitch + t - 1;
+      if (t == 0) {
+        hn::BlendedStore(phase[p], hn::Not(hn::FirstN(d, 1)), d, shared);
+      } else {
+        hn::StoreU(phase[p], d, shared);
       }
     }
+  }
+  if (width % lanes != 0) return;
+  for (int p = 0; p < 2; ++p) points[(kOutputs + p) * pitch + width - 1] = row[width * kOutputs + p];
+}
+
+HWY_INLINE void SplitRow(int outputs, const float* row, int64_t width, float* points, int64_t pitch) {
+  switch (outputs) {
+    case 2: return SplitRow<2>(row, width, points, pitch);
+    case 4: return SplitRow<4>(row, width, points, pitch);
+    default: return SplitRow<6>(row, width, points, pitch);
   }
 }
 
-// See WinogradInputFn. Rows are transformed first, then columns of the transformed rows, then along the depth; what
-// lies between is kept by phase of the axis to come (TransformPhases). Whole vectors are written, in ascending order:
-// what falls behind a row is overwritten by the next, behind the last one there is room.
-inline void TransformInput(const WinogradInputArgs& args) {
-  const hn::ScalableTag<float> d;
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+// Asks for the part of a row that is read.
+HWY_INLINE void FetchRow(const float* row, const AxisWindow& window) {
+  for (int64_t i = window.begin; i < window.end + kLineFloats - 1; i += kLineFloats) hwy::Prefetch(row + i);
+}
+
+// One channel of TransformInput; the same rows of the next, `ahead` floats on, are fetched meanwhile: rows of a block
+// are too short for the hardware to see streams in them. Rows of a slice are split into points, all of them transformed
+// at one go, then their columns, then, slices together, along the depth. What lies between is kept by phase of the axis
+// to come (WinogradPhases). Whole vectors are written, in ascending order: what falls behind a row is overwritten by
+// the next, behind the last one there is room.
+template <class D>
+HWY_INLINE void TransformChannel(D d, const WinogradInputArgs& args, const WinogradScratch& scratch, const float* x,
+                                 int64_t ahead, float* y) {
   const WinogradTile& tile = *args.tile;
-  const WinogradScratch scratch(tile, args.tiles, lanes);
-  const int64_t width = args.tiles[2], plane = args.tiles[1] * width;
+  const auto& [depth, height, width] = args.window;
+  const int64_t tiles = args.tiles[2], plane = args.tiles[1] * tiles;
   const std::array<int64_t, 3> m = {tile.outputs[0], tile.outputs[1], tile.outputs[2]};
   const int64_t depths = (args.tiles[0] - 1) * m[0] + tile.points(0);
   const int64_t heights = (args.tiles[1] - 1) * m[1] + tile.points(1);
+  const int64_t extent = (tiles - 1) * m[2] + tile.points(2);
   const int64_t row_points = tile.points(2), slice_points = tile.points(1) * row_points;
-  float* split = args.scratch;
-  float* rows = split + scratch.split;  // [row_points][m[1]][scratch.row_phase]
-  float* slices = rows + scratch.rows;  // [slice_points][m[0]][scratch.slice_phase]
+  float* line = args.scratch;
+  float* rows = line + scratch.line + scratch.lanes;  // [row_points][scratch.row_point]
+  float* slices = rows + scratch.rows;                // [slice_points][m[0]][scratch.slice_phase]
   for (int64_t z = 0; z < depths; ++z) {
     // Where slice z goes, and how far its points are apart.
-    float* slice = m[0] > 1 ? slices + z % m[0] * scratch.slice_phase + z / m[0] * plane : args.y + z * plane;
+    float* slice = m[0] > 1 ? slices + z % m[0] * scratch.slice_phase + z / m[0] * plane : y + z * plane;
     const int64_t slice_point = m[0] > 1 ? m[0] * scratch.slice_phase : args.point_stride;
-    for (int64_t y = 0; y < heights; ++y) {
-      const float* from = args.x + z * args.slice + y * args.row;
-      float* to = m[1] > 1 ? rows + y % m[1] * scratch.row_phase + y / m[1] * width : slice + y * width;
-      const int64_t to_point = m[1] > 1 ? m[1] * scratch.row_phase : slice_point;
-      if (m[2] > 1) {
-        SplitRow(tile.outputs[2], from, width + 1, split, scratch.split_phase);
-        TransformPhases(d, tile.outputs[2], width, split, scratch.split_phase, 1, to, to_point);
-      } else {
-        for (int64_t t = 0; t < width; t += lanes) hn::StoreU(hn::LoadU(d, from + t), d, to + t);
-      }
+    if (z < depth.begin || z >= depth.end) {
+      for (int64_t p = 0; p < slice_points; ++p) std::fill_n(slice + p * slice_point, plane, 0.0f);
+      continue;
     }
-    if (m[1] == 1) continue;
+    const float* from = x + (depth.first + z) * args.stride[0] + height.first * args.stride[1] + width.first;
+    for (int64_t i = 0; i < scratch.row_count; ++i) {
+      const int64_t row = i % scratch.row_phase * m[1] + i / scratch.row_phase;
+      if (row >= heights) continue;
+      float* points = rows + i * tiles;
+      if (row < height.begin || row >= height.end) {
+        for (int64_t p = 0; p < row_points; ++p) std::fill_n(points + p * scratch.row_point, tiles, 0.0f);
+        continue;
+      }
+      FetchRow(from + row * args.stride[1] + ahead, width);
+      PadRow(from + row * args.stride[1], width, extent, m[2] > 1 ? line : points);
+      if (m[2] > 1) SplitRow(tile.outputs[2], line, tiles, points, scratch.row_point);
+    }
+    WinogradPhases phases{
+        scratch.row_count * tiles, rows, scratch.row_point, m[2] * scratch.row_point, rows, scratch.row_point, 1, 0, 0};
+    if (m[2] > 1) TransformPhases(d, tile.outputs[2], phases);  // in place: a point's vectors are read, then written
+    if (m[1] > 1) {
+      phases = {plane,
+                rows,
+                scratch.row_phase * tiles,
+                tiles,
+                slice,
+                row_points * slice_point,
+                row_points,
+                scratch.row_point,
+                slice_point};
+      TransformPhases(d, tile.outputs[1], phases);
+      continue;
+    }
     for (int64_t p = 0; p < row_points; ++p) {
-      TransformPhases(d, tile.outputs[1], plane, rows + p * m[1] * scratch.row_phase, scratch.row_phase, width,
-                      slice + p * slice_point, row_points * slice_point);
+      std::copy_n(rows + p * scratch.row_point, plane, slice + p * slice_point);
     }
   }
   if (m[0] == 1) return;
-  for (int64_t p = 0; p < slice_points; ++p) {
-    TransformPhases(d, tile.outputs[0], args.tiles[0] * plane, slices + p * m[0] * scratch.slice_phase,
-                    scratch.slice_phase, plane, args.y + p * args.point_stride, slice_points * args.point_stride);
+  TransformPhases(d, tile.outputs[0],
+                  {args.tiles[0] * plane, slices, scratch.slice_phase, plane, y, slice_points * args.point_stride,
+                   slice_points, m[0] * scratch.slice_phase, args.point_stride});
+}
+
+// See WinogradInputFn.
+inline void TransformInput(const WinogradInputArgs& args) {
+  const hn::ScalableTag<float> d;
+  const WinogradScratch scratch(*args.tile, args.tiles, static_cast<int64_t>(hn::Lanes(d)));
+  for (int64_t c = 0; c < args.channels; ++c) {
+    TransformChannel(d, args, scratch, args.x + c * args.channel_stride,
+                     c + 1 < args.channels ? args.channel_stride : 0, args.y + c * args.y_channel);
   }
 }
 
@@ -209,6 +280,7 @@ inline void TransformInput(const WinogradInputArgs& args) {
 struct WinogradLines {
   std::array<int64_t, 2> count, from, to;  // lines: the other two axes
   int64_t from_point, to_point;
+  int64_t ahead;  // in `from`, of what is fetched for later
 };
 
 template <int kOutputs, class D>
@@ -221,7 +293,10 @@ HWY_NOINLINE void TransformLines(D d, const WinogradLines& lines, const float* H
       float* y = to + i * lines.to[0] + j * lines.to[1];
       hn::Vec<D> in[kPoints], out[kOutputs];
       HWY_UNROLL(8)
-      for (int p = 0; p < kPoints; ++p) in[p] = hn::LoadU(d, x + p * lines.from_point);
+      for (int p = 0; p < kPoints; ++p) {
+        in[p] = hn::LoadU(d, x + p * lines.from_point);
+        hwy::Prefetch(x + p * lines.from_point + lines.ahead);
+      }
       WinogradOutputPoints(d, in, out);
       HWY_UNROLL(8)
       for (int p = 0; p < kOutputs; ++p) hn::StoreU(out[p], d, y + p * lines.to_point);
@@ -310,7 +385,7 @@ HWY_NOINLINE void TransformPlanes(D d, int64_t planes, const float* HWY_RESTRICT
   }
 }
 
-// See WinogradOutputFn.
+// See WinogradOutputFn. The sums of the next vector of tiles, or of the next channel's first, are fetched meanwhile.
 inline void TransformOutput(const WinogradOutputArgs& args) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -327,7 +402,8 @@ inline void TransformOutput(const WinogradOutputArgs& args) {
                                    {extent[axis] * inner * from_unit, from_unit},
                                    {tile.outputs[axis] * inner * lanes, lanes},
                                    inner * from_unit,
-                                   inner * lanes};
+                                   inner * lanes,
+                                   from == args.x + t ? lanes : 0};
       // Lines shrink, so an array may not be transformed into itself.
       float* to = args.scratch + (axis == 0 ? 0 : tile.outputs[0] * extent[1] * extent[2] * lanes);
       TransformAxis(d, tile.outputs[axis], lines, from, to);

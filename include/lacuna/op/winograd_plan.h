@@ -63,7 +63,7 @@ class WinogradPlan final : public LayerPlan {
     float* padded;   // the input of kWinogradChannels
     float* scratch;  // of the transforms
     float* input;    // [products][channels][pitch], products input_point() apart: transformed
-    float* sums;     // [products][rows of a chunk][pitch], products sum_point() apart
+    float* sums;     // of a chunk's panels, see SumsOf
     float* acc;      // of the panel kernel
     float* output;   // [rows of a panel][output_rows()][output_row()]
     OutputSpan* spans;
@@ -92,7 +92,13 @@ class WinogradPlan final : public LayerPlan {
   }
   // Whole vectors are written behind the last tile.
   int64_t input_point() const { return channels_ * pitch() + std::max(kWinogradStagger, lanes()); }
-  int64_t sum_point() const { return static_cast<int64_t>(chunk_) * index().tile.rows * pitch() + kWinogradStagger; }
+  // Sums of step_ panels of all products lie together, [products][rows][pitch], products sum_point() apart: what is
+  // transformed together is in few pages.
+  int64_t sum_point() const { return step_rows() * pitch() + kWinogradStagger; }
+  float* SumsOf(const Slice& slice, size_t panel_of_chunk) const {
+    return slice.sums + static_cast<int64_t>(panel_of_chunk / step_) * tile().products() * sum_point() +
+           static_cast<int64_t>(panel_of_chunk % step_) * index().tile.rows * pitch();
+  }
   int64_t output_row() const { return pitch() * tile().outputs[2]; }
   int64_t output_rows() const { return int64_t{tile().outputs[0]} * tile().outputs[1]; }
   static size_t Bytes(int64_t floats) { return RoundUp(static_cast<size_t>(floats) * sizeof(float), kAlignment); }
@@ -103,7 +109,9 @@ class WinogradPlan final : public LayerPlan {
                     Bytes(2 * tile().products() * lanes()));
   }
   size_t InputBytes() const { return Bytes(tile().products() * input_point()); }
-  size_t SumBytes() const { return Bytes(tile().products() * sum_point()); }
+  size_t SumBytes() const {
+    return Bytes(static_cast<int64_t>(DivideUp(chunk_, step_)) * tile().products() * sum_point());
+  }
   size_t AccumulatorBytes() const {
     return is_dense() ? 0 : Bytes(int64_t{kernel_->tile.rows} * kernel_->tile.vectors * lanes());
   }
@@ -121,10 +129,11 @@ class WinogradPlan final : public LayerPlan {
   Shared<WinogradWeights<float>> weights_;
   std::array<TileAxis, 3> axis_;
   WinogradBlocks blocks_;
-  int64_t channels_ = 0;  // of a group
-  size_t chunk_ = 1;      // panels whose sums are kept at a time
-  size_t step_ = 1;       // panels that are multiplied together, whatever the number of threads
-  InputTile input_;       // kWinogradChannels of a block
+  int64_t channels_ = 0;        // of a group
+  size_t chunk_ = 1;            // panels whose sums are kept at a time
+  bool fetches_ahead_ = false;  // inputs of the next product
+  size_t step_ = 1;             // panels that are multiplied together, whatever the number of threads
+  InputTile input_;             // kWinogradChannels of a block
   SubTiling cutting_;
   Buffer<int32_t> offset_;  // [columns + kPrefetchColumns] into the transformed input of a point
   OutputRows rows_;

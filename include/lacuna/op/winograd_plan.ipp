@@ -1,5 +1,6 @@
 #include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
+#include "lacuna/core/prefetch.h"
 #include "lacuna/op/tile_job.h"
 #include "lacuna/op/winograd_plan.h"
 #include "lacuna/pack/input_tile.h"
@@ -10,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -43,7 +45,14 @@ LACUNA_FUNC Result<WinogradPlan> WinogradPlan::Make(const KernelTable& kernels, 
   plan.blocks_ = ChooseWinogradBlocks(geometry.axis, weights->tile, budget);
   // As many panels as keep their sums in L2.
   const auto panel = static_cast<size_t>(weights->tile.products() * packed.tile.rows * plan.pitch()) * sizeof(float);
-  plan.chunk_ = std::clamp<size_t>(kWinogradSumBytes / panel, 1, packed.panels_per_group());
+  plan.chunk_ = std::max<size_t>(kWinogradSumBytes / panel, 1);
+  if (plan.InputBytes() > kWinogradBlockBytes && !plan.is_dense()) {
+    const double density = static_cast<double>(weights->product_weights) /
+                           (static_cast<double>(packed.shape.rows) * static_cast<double>(packed.shape.columns));
+    plan.chunk_ = std::max(plan.chunk_, static_cast<size_t>(std::ceil(kWinogradStreamPanels / density)));
+    plan.fetches_ahead_ = density <= kWinogradFetchDensity;
+  }
+  plan.chunk_ = std::min(plan.chunk_, packed.panels_per_group());
   if (plan.is_dense()) LACUNA_RETURN_IF_ERROR(plan.PrepareProducts());
 
   plan.input_.axis = plan.axis_;
@@ -150,25 +159,42 @@ LACUNA_FUNC void WinogradPlan::RunSlot(TileJob& job, std::byte* workspace) const
   }
 }
 
+// Rows are read where they lie. Where they are not contiguous, some channels at a time are copied first.
 LACUNA_FUNC void WinogradPlan::TransformInput(const TileJob& job, const Block& block, const Slice& slice) const {
-  InputTile input = input_;
   WinogradInputArgs args{};
   args.tile = &weights_->tile;
   args.tiles = block.tiles;
-  args.slice = input.axis[1].extent() * input.axis[2].extent();
-  args.row = input.axis[2].extent();
   args.scratch = slice.scratch;
+  args.y = slice.input;
+  args.y_channel = pitch();
   args.point_stride = input_point();
-  const float* x = job.x.data + block.image * job.x.batch_stride + block.group * channels_ * job.x.channel_stride;
-  for (int64_t first = 0; first < channels_; first += kWinogradChannels) {
-    input.channels = std::min(kWinogradChannels, channels_ - first);
-    kernels_->pack_input(input, block.origin,
-                         {x + first * job.x.channel_stride, job.x.channel_stride, job.x.axis_stride}, slice.padded);
-    for (int64_t c = 0; c < input.channels; ++c) {
-      args.x = slice.padded + c * input.channel_stride;
-      args.y = slice.input + (first + c) * pitch();
-      kernels_->winograd.input(args);
+  InputTile input = input_;
+  const InputPlanes x = {job.x.data + block.image * job.x.batch_stride + block.group * channels_ * job.x.channel_stride,
+                         job.x.channel_stride, job.x.axis_stride};
+  std::array<int64_t, 3> extent;  // of the block's input
+  for (size_t a = 0; a < 3; ++a) extent[a] = (block.tiles[a] - 1) * tile().outputs[a] + tile().points(a);
+  if (x.axis_stride[2] == 1) {
+    for (size_t a = 0; a < 3; ++a) {
+      const AxisWindow window = WindowOf(input.axis[a], 0, block.origin[a]);
+      args.window[a] = {window.first, std::min(window.begin, extent[a]), std::min(window.end, extent[a])};
     }
+    args.x = x.data;
+    args.channels = channels_;
+    args.channel_stride = x.channel_stride;
+    args.stride = {x.axis_stride[0], x.axis_stride[1]};
+    kernels_->winograd.input(args);
+    return;
+  }
+  for (size_t a = 0; a < 3; ++a) args.window[a] = {0, 0, extent[a]};
+  args.x = slice.padded;
+  args.channel_stride = input.channel_stride;
+  args.stride = {input.axis[1].extent() * input.axis[2].extent(), input.axis[2].extent()};
+  for (int64_t first = 0; first < channels_; first += kWinogradChannels) {
+    args.channels = input.channels = std::min(kWinogradChannels, channels_ - first);
+    kernels_->pack_input(input, block.origin, {x.data + first * x.channel_stride, x.channel_stride, x.axis_stride},
+                         slice.padded);
+    kernels_->winograd.input(args);
+    args.y += args.channels * pitch();
   }
 }
 
@@ -197,10 +223,16 @@ LACUNA_FUNC void WinogradPlan::MultiplyPanels(const Block& block, std::pair<size
   for (int64_t r = 0; r < rows; ++r) sum_offset[r] = r * pitch();
   const float infinity = std::numeric_limits<float>::infinity();
   DirectOutput direct{static_cast<int>(rows), sum_offset, nullptr, nullptr, nullptr, -infinity, infinity};
+  // While a product is computed, the inputs of the next are brought from the last-level cache.
+  const auto calls = static_cast<int64_t>(chunk.second - chunk.first) * (count / cutting_.Widest() + 1);
+  const int64_t lines = fetches_ahead_ ? input_point() / kLineFloats : 0;
+  const int64_t lines_per_call = lines / calls + 1;
   for (int64_t product = 0; product < tile().products(); ++product) {
+    const float* ahead = slice.input + (product + 1) * input_point();
+    int64_t lines_left = product + 1 < tile().products() ? lines : 0;
     for (size_t p = chunk.first; p < chunk.second; ++p) {
       const size_t panel = first_panel + p;
-      float* sum = slice.sums + product * sum_point() + static_cast<int64_t>(p - chunk.first) * rows * pitch();
+      float* sum = SumsOf(slice, p - chunk.first) + product * sum_point();
       PanelArgs args{nullptr,
                      offset_.data() + packed.column_begin[panel],
                      weights_->Product(product).data() + packed.weight_begin[panel],
@@ -214,6 +246,9 @@ LACUNA_FUNC void WinogradPlan::MultiplyPanels(const Block& block, std::pair<size
       for (int64_t t = 0; t < count;) {
         const int width = cutting_.WidthFor(count - t);
         args.x = slice.input + product * input_point() + t;
+        for (int64_t i = std::min(lines_per_call, lines_left); i > 0; --i, --lines_left, ahead += kLineFloats) {
+          PrefetchToL2(ahead);
+        }
         if (width == 0) {
           args.direct = nullptr;
           args.positions = static_cast<size_t>(count - t);
@@ -241,9 +276,9 @@ LACUNA_FUNC void WinogradPlan::MultiplyDense(const Block& block, std::pair<size_
   for (int64_t product = 0; product < tile().products(); ++product) {
     const float* weights = weights_->Product(product).data() + block.group * shape.rows_per_group() * shape.columns;
     for (int64_t row = begin; row < end; row += step_rows()) {
-      weights_->product->Run(kernel[end - row < step_rows() ? 1 : 0], weights + row * shape.columns,
-                             slice.input + product * input_point(),
-                             slice.sums + product * sum_point() + (row - begin) * pitch());
+      weights_->product->Run(
+          kernel[end - row < step_rows() ? 1 : 0], weights + row * shape.columns, slice.input + product * input_point(),
+          SumsOf(slice, static_cast<size_t>((row - begin) / index().tile.rows)) + product * sum_point());
     }
   }
 }
@@ -286,7 +321,7 @@ LACUNA_FUNC void WinogradPlan::RunPanels(const TileJob& job, const Block& block,
         const size_t row = first_row + static_cast<size_t>(r);
         y_offset[r] = int64_t{rows_.channel[row]} * job.y.channel_stride;
         residual_offset[r] = int64_t{rows_.channel[row]} * job.residual.channel_stride;
-        back.x = slice.sums + (static_cast<int64_t>(p - chunk) * rows + r) * pitch();
+        back.x = SumsOf(slice, p - chunk) + r * pitch();
         back.bias = rows_.bias[row];
         back.y = slice.output + static_cast<size_t>(r) * store.acc_stride;
         kernels_->winograd.output(back);

@@ -1,5 +1,6 @@
 #include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
+#include "lacuna/core/prefetch.h"
 #include "lacuna/pack/input_tile.h"
 #include "lacuna/pack/winograd_blocks.h"
 #include "lacuna/policy/defaults.h"
@@ -29,6 +30,10 @@ inline double WinogradCost(const WinogradTile& tile, const WinogradBlocks& block
   const double first = fits ? kCachedWeightCost * factors.l3 : kColdWeightCost * factors.memory;
   double point = kWinogradPointCost * (1.0 + factors.l2) / 2;  // half of it arithmetic
   for (const int m : tile.outputs) point *= m == 2 ? kWinogradPointCost2 : m == 6 ? kWinogradPointCost6 : 1.0;
+  // Lines of a row of `floats`: a part of a row shares one with its neighbour.
+  const auto lines = [&](int64_t floats) {
+    return static_cast<double>(floats) / kLineFloats + (blocks.count(2) > 1 ? 1.0 : 0.0);
+  };
   double cost = products * budget.weights_per_group * (first + static_cast<double>(blocks.count() - 1) * stream);
   for (size_t kind = 0; kind < 8; ++kind) {
     const std::array<size_t, 3> end = {kind & 1, kind >> 1 & 1, kind >> 2};
@@ -42,13 +47,15 @@ inline double WinogradCost(const WinogradTile& tile, const WinogradBlocks& block
       spans *= static_cast<double>(size[a][end[a]] * tile.outputs[a]);
     }
     if (count == 0) continue;
+    const int64_t width = size[2][end[2]] * tile.outputs[2];
     InputTile line;
     line.axis[2].tile = tiles;
     const double vectors = budget.cutting.Vectors(line, {1, 1, tiles});
     const auto whole = static_cast<double>(DivideUp(static_cast<size_t>(tiles), budget.cutting.lanes));
     cost += static_cast<double>(count) *
             (products * (budget.weights_per_group * vectors + (channels + outputs) * whole * point) +
-             channels * rows * kPackRowCost + outputs * spans * kSpanCost);
+             channels * rows * (kPackRowCost + kWinogradLineCost * lines(width + tile.points(2) - tile.outputs[2])) +
+             outputs * spans * (kSpanCost + kWinogradLineCost * lines(width)));
   }
   return cost;
 }
