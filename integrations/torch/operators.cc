@@ -418,14 +418,21 @@ TORCH_LIBRARY(lacuna, m) {
   conv.def(torch::init(&MakeConv));
   conv.def("explain", [](const c10::intrusive_ptr<Conv>& layer) { return layer->Explain(); });
   conv.def("stored", [](const c10::intrusive_ptr<Conv>& layer) { return layer->Stored(); });
+  // The operators as methods: calls from Python are quicker, but torch.jit.trace does not see them.
+  conv.def("run", [](const c10::intrusive_ptr<Conv>& layer, const Tensor& x, const c10::optional<Tensor>& residual) {
+    return layer->rank() == 3 ? Conv3d(x, layer, residual) : Conv2d(x, layer, residual);
+  });
   DefineState(conv);
   auto linear = m.class_<Linear>("Linear");
   linear.def(torch::init(&MakeLinear));
   linear.def("stored", [](const c10::intrusive_ptr<Linear>& layer) { return layer->Stored(); });
+  linear.def("run", [](const c10::intrusive_ptr<Linear>& layer, const Tensor& x) { return RunLinear(x, layer); });
   DefineState(linear);
   auto gru = m.class_<Gru>("Gru");
   gru.def(torch::init(&MakeGru));
   gru.def("stored", [](const c10::intrusive_ptr<Gru>& layer) { return layer->Stored(); });
+  gru.def("run",
+          [](const c10::intrusive_ptr<Gru>& layer, const Tensor& x, const Tensor& h) { return RunGru(x, h, layer); });
   DefineState(gru);
 
   m.def("conv2d(Tensor x, __torch__.torch.classes.lacuna.Conv layer, Tensor? residual=None) -> Tensor");

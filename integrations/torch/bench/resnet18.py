@@ -79,7 +79,8 @@ def report(title: str, times: dict) -> None:
     best = min(values[len(values) // 2] for name, values in times.items() if name.startswith("torch"))
     for name, values in times.items():
         median = values[len(values) // 2]
-        print(f"{title:9} {name:24} {median:8.2f} ms ({values[0]:.2f} to {values[-1]:.2f})  {best / median:5.2f}x torch")
+        print(f"{title:9} {name:24} {median:8.2f} ms ({values[0]:.2f} to {values[-1]:.2f})  "
+              f"{best / median:5.2f}x torch")
 
 
 def main() -> None:
@@ -101,22 +102,24 @@ def main() -> None:
         expected, got = model(x), sparse(x)
         apart = float((got - expected).abs().max() / expected.abs().max())
         print(f"largest difference: {apart:.1e} of the largest output")
-        report("resnet18", timed({"torch, optimised": lambda: frozen(x), "torch, channels_last": lambda: frozen_last(last),
-                                  "lacuna_torch": lambda: sparse(x), "lacuna_torch, nhwc": lambda: sparse(last),
-                                  "lacuna_torch, scripted": lambda: scripted(x)}, args.repeat))
+        networks = {"torch, optimised": lambda: frozen(x), "torch, channels_last": lambda: frozen_last(last),
+                    "lacuna_torch": lambda: sparse(x), "lacuna_torch, nhwc": lambda: sparse(last),
+                    "lacuna_torch, scripted": lambda: scripted(last)}
+        report("resnet18", timed(networks, args.repeat))
         gru = nn.GRU(512, 1024).eval()
         sparse_gru = lacuna_torch.convert(nn.Sequential(gru), args.scheme)
         steps = torch.randn(1, 1, 512)
         sequence = torch.randn(20, 1, 512)
-        report("gru step", timed({"torch": lambda: gru(steps), "lacuna_torch": lambda: sparse_gru(steps)}, 5 * args.repeat))
-        report("gru 20", timed({"torch": lambda: gru(sequence), "lacuna_torch": lambda: sparse_gru(sequence)}, args.repeat))
+        for title, inputs, repeat in (("gru step", steps, 5 * args.repeat), ("gru 20", sequence, args.repeat)):
+            engines = {"torch": lambda: gru(inputs), "lacuna_torch": lambda: sparse_gru(inputs)}
+            report(title, timed(engines, repeat))
         conv = lacuna_torch.Conv2d(nn.Conv2d(1, 1, 1), "dense")
         pixel, count = torch.ones(1, 1, 1, 1), 2000
-        calls = timed({"lacuna": lambda: [conv(pixel) for _ in range(count)],
-                       "op": lambda: [torch.ops.lacuna.conv2d(pixel, conv.layer) for _ in range(count)]}, 7)
+        calls = timed({"module": lambda: [conv(pixel) for _ in range(count)],
+                       "torch.ops": lambda: [torch.ops.lacuna.conv2d(pixel, conv.layer) for _ in range(count)]}, 7)
         for name, values in calls.items():
             low, middle, high = (1e3 * values[i] / count for i in (0, len(values) // 2, -1))
-            print(f"call      {'module' if name == 'lacuna' else 'torch.ops':24} {middle:8.2f} us ({low:.2f} to {high:.2f})")
+            print(f"call      {name:24} {middle:8.2f} us ({low:.2f} to {high:.2f})")
 
 
 main()

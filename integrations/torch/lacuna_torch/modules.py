@@ -55,14 +55,24 @@ class Conv2d(_Conv):
     """activation(conv(x) + bias + residual); channels_last tensors are taken and given as they are."""
 
     def forward(self, x: Tensor, residual: Optional[Tensor] = None) -> Tensor:
-        return torch.ops.lacuna.conv2d(x, self.layer, residual)
+        if torch.jit.is_scripting():
+            return torch.ops.lacuna.conv2d(x, self.layer, residual)
+        else:  # methods are quicker to call, operators can be traced
+            if torch.jit.is_tracing():
+                return torch.ops.lacuna.conv2d(x, self.layer, residual)
+            return self.layer.run(x, residual)
 
 
 class Conv3d(_Conv):
     """The same with three spatial axes; channels_last_3d."""
 
     def forward(self, x: Tensor, residual: Optional[Tensor] = None) -> Tensor:
-        return torch.ops.lacuna.conv3d(x, self.layer, residual)
+        if torch.jit.is_scripting():
+            return torch.ops.lacuna.conv3d(x, self.layer, residual)
+        else:  # methods are quicker to call, operators can be traced
+            if torch.jit.is_tracing():
+                return torch.ops.lacuna.conv3d(x, self.layer, residual)
+            return self.layer.run(x, residual)
 
 
 class Linear(_Layer):
@@ -77,7 +87,12 @@ class Linear(_Layer):
         self.description = f"{linear.in_features}, {linear.out_features}, {scheme}, activation={activation}"
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.ops.lacuna.linear(x, self.layer)
+        if torch.jit.is_scripting():
+            return torch.ops.lacuna.linear(x, self.layer)
+        else:  # methods are quicker to call, operators can be traced
+            if torch.jit.is_tracing():
+                return torch.ops.lacuna.linear(x, self.layer)
+            return self.layer.run(x)
 
     def extra_repr(self) -> str:
         return self.description
@@ -98,7 +113,12 @@ class _GruLayer(_Layer):
         self.layer = torch.classes.lacuna.Gru(in_turn, biases, scheme, prune)
 
     def forward(self, x: Tensor, h: Tensor) -> Tuple[Tensor, Tensor]:
-        return torch.ops.lacuna.gru(x, h, self.layer)
+        if torch.jit.is_scripting():
+            return torch.ops.lacuna.gru(x, h, self.layer)
+        else:  # methods are quicker to call, operators can be traced
+            if torch.jit.is_tracing():
+                return torch.ops.lacuna.gru(x, h, self.layer)
+            return self.layer.run(x, h)
 
 
 class GRU(nn.Module):
