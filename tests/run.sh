@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 packages=(cmake ninja-build g++-12 pkg-config libhwy-dev doctest-dev libtbb-dev libpthreadpool-dev)
 # Benchmarks (without their peers) and examples are part of the preset.
 packages+=(libbenchmark-dev libcli11-dev nlohmann-json3-dev libprotobuf-dev protobuf-compiler libonnx-dev libonnx-testdata
-  zlib1g-dev libminizip-dev python3-sklearn python3-numpy python3-cffi
+  zlib1g-dev libminizip-dev python3-sklearn python3-numpy python3-cffi libeigen3-dev libopenblas-dev
   libpng-dev libturbojpeg0-dev libavformat-dev libavcodec-dev libavutil-dev libswscale-dev)
 cmake/install-debian.sh "${packages[@]}"
 
