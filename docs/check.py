@@ -76,7 +76,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--compiler", default=os.environ.get("CXX", "g++-12"))
     compiler = parser.parse_args().compiler
-    command = [compiler, "-fsyntax-only", "-Wall", "-Wno-unused", f"-I{ROOT}/include"]
+    command = [compiler, "-fsyntax-only", "-Wall", "-Wno-unused", f"-I{ROOT}/include",
+               "-isystem/usr/include/eigen3"]
     of_language = {".cc": ["-std=c++20", "-DLACUNA_COMPILED", f"-I{ROOT}"],
                    ".c": ["-xc", "-std=c99", "-pedantic", "-Wno-unknown-pragmas"]}
     faults, units = [], 0

@@ -7,12 +7,14 @@ Reads what the benchmarks write (build/bench/*.json, copied to docs/data/, any n
   peak      fraction of the FMA peak, by network and scheme         conv2d, conv3d, gemm
   digits    accuracy over latency of the digits networks            digits.txt: what lacuna-digits prints
   compile   what including lacuna costs                             compile_time
+  frontier  accuracy kept over latency, pruned without training     frontier_<network>.csv: what lacuna-frontier writes
 as <plot>_light.svg and <plot>_dark.svg. What has no data is named and left out. A file is a run, and only engines of
 one run are compared; of several runs with a group of layers the one with most of them counts. digits.txt has the tables
 of the convolutional network and of the GRU, in that order (commands: examples/run.sh). Debian: python3-matplotlib.
 """
 import argparse
 import collections
+import csv
 import glob
 import json
 import math
@@ -346,9 +348,67 @@ def compile_cost(theme, folder):
     return figure
 
 
+def read_frontiers(folder):
+    """{network: rows of lacuna-frontier, dense first}."""
+    frontiers = {}
+    for path in sorted(glob.glob(os.path.join(folder, "frontier_*.csv"))):
+        with open(path, encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if row["way"] in ("dense", "calibrated")]
+        if rows:
+            frontiers[os.path.basename(path)[len("frontier_"):-len(".csv")]] = rows
+    return frontiers
+
+
+def frontier(theme, folder):
+    """Accuracy, where there are labels, or agreement with the dense network, over milliseconds and over the rate."""
+    frontiers = read_frontiers(folder)
+    if not frontiers:
+        return None
+    height = 3.0 * len(frontiers) + 0.4
+    figure, grid = plt.subplots(len(frontiers), 2, figsize=(WIDTH, height), dpi=100, facecolor=theme["page"],
+                                squeeze=False)
+    figure.subplots_adjust(left=0.09, right=0.84, top=1 - 0.45 / height, bottom=0.55 / height, wspace=0.2, hspace=0.5)
+    for (network, rows), axes_of in zip(frontiers.items(), grid):
+        known = rows[0]["accuracy"] != ""
+        column = "accuracy" if known else "agreement"
+        lines = collections.defaultdict(list)
+        for row in rows[1:]:
+            lines[kind_of(row["scheme"])].append(row)
+        dense_ms, dense_value = float(rows[0]["ms"]), 100 * float(rows[0][column])
+        for axes, x in zip(axes_of, ("ms", "weights_rate")):
+            style(axes, theme)
+            axes.grid(color=theme["line"], linewidth=0.6)
+            axes.set_ylim(dense_value - 14, dense_value + 1.5)  # what loses more is of no use
+            used = collections.Counter()
+            for scheme, points in lines.items():
+                family = family_of(scheme)
+                axes.plot([float(row[x]) for row in points], [100 * float(row[column]) for row in points],
+                          color=theme[family], marker="osv^D<>"[used[family] % 7], markersize=4.5, linewidth=1.1,
+                          label=scheme, zorder=3)
+                used[family] += 1
+            axes.plot(dense_ms if x == "ms" else 1, dense_value, "o", color=theme["dense"], markerfacecolor=theme["page"],
+                      markersize=7, markeredgewidth=1.6, zorder=4, label="dense")
+            if x == "ms":
+                axes.axvline(dense_ms, color=theme["dense"], linewidth=0.9, linestyle=":", zorder=1)
+                axes.set_xlim(left=0)
+            else:
+                axes.set_xscale("log", base=2)
+                axes.xaxis.set_major_formatter(lambda rate, _: f"{rate:g}x")
+            axes.yaxis.set_major_formatter(lambda y, _: f"{y:.0f} %")
+            axes.set_xlabel("milliseconds, dotted: dense" if x == "ms" else "dense weights over kept weights",
+                            color=theme["muted"], labelpad=4, size=8.5)
+        axes_of[0].set_title(f"{network}: " + ("accuracy" if known else "agreement with the dense network"),
+                             color=theme["text"], size=9.5, loc="left", pad=6)
+    handles, names = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="center left", bbox_to_anchor=(0.845, 0.5), frameon=False,
+                  labelcolor=theme["muted"], fontsize=8.5)
+    return figure
+
+
 PLOTS = {"speedup": (speedup, "conv2d, conv3d or gemm .json with engines lacuna and onednn*"),
          "peak": (peak, "conv2d, conv3d or gemm .json"), "digits": (digits, "digits.txt"),
-         "compile": (compile_cost, "compile_time.json")}
+         "compile": (compile_cost, "compile_time.json"),
+         "frontier": (frontier, "frontier_*.csv")}
 
 
 def main():

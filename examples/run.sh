@@ -8,7 +8,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cmake/install-debian.sh cmake ninja-build g++-12 pkg-config libhwy-dev libonnx-dev libprotobuf-dev protobuf-compiler \
-  libcli11-dev nlohmann-json3-dev libpthreadpool-dev zlib1g-dev libminizip-dev python3-sklearn \
+  libcli11-dev nlohmann-json3-dev libpthreadpool-dev zlib1g-dev libminizip-dev python3-sklearn libeigen3-dev \
+  libopenblas-dev \
   libpng-dev libturbojpeg0-dev libavformat-dev libavcodec-dev libavutil-dev libswscale-dev
 
 build=build/examples  # a folder of its own: it needs neither doctest nor the benchmarks' peers

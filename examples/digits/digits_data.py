@@ -1,5 +1,10 @@
-"""The UCI handwritten digits and what training does to them."""
+#!/usr/bin/python3
+"""The UCI handwritten digits and what training does to them.
 
+    digits_data.py OUT.npz [--count N] [--held-out]   writes images [N, 1, 8, 8] as `image`, classes as `labels`
+"""
+
+import argparse
 import math
 
 import numpy as np
@@ -47,3 +52,19 @@ def augment(images, generator):
 
     result = (1 - bottom_part) * row(top) + bottom_part * row(top + 1)
     return result.astype(images.dtype)[:, np.newaxis]
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Writes digits for lacuna-prune --calibrate and lacuna-frontier.")
+    parser.add_argument("output", metavar="OUT.npz")
+    parser.add_argument("--count", type=int, help="the first so many (default: all)")
+    parser.add_argument("--held-out", action="store_true", help="of those that nothing is trained on")
+    arguments = parser.parse_args()
+    digits = Digits()
+    images = digits.test_images if arguments.held_out else digits.train_images
+    labels = digits.test_labels if arguments.held_out else digits.train_labels
+    np.savez(arguments.output, image=images[:arguments.count], labels=labels[:arguments.count])
+
+
+if __name__ == "__main__":
+    main()

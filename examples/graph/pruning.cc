@@ -41,13 +41,27 @@ Result<PrunedValues> PruneValues(const lacuna::prune::Scheme& scheme, const Weig
   return PrunedValues{FromRowMajor(matrix, zeroed.values()), pruned.nnz()};
 }
 
-// Projects one initializer and writes the result back.
-Result<int64_t> PruneInitializer(const lacuna::prune::Scheme& scheme, const WeightMatrix& matrix,
-                                 const std::string& prefix, onnx::TensorProto& tensor, onnx::ModelProto& model) {
+// The same of rows that are pruned already.
+Result<PrunedValues> CoverValues(const lacuna::prune::Scheme& scheme, const WeightMatrix& matrix,
+                                 const std::vector<float>& rows) {
+  LACUNA_ASSIGN_OR_RETURN(dense, lacuna::DenseWeights<float>::View(matrix.shape, rows));
+  LACUNA_ASSIGN_OR_RETURN(cover, lacuna::prune::Cover(dense, scheme, matrix.taps));
+  return PrunedValues{FromRowMajor(matrix, rows), cover.nnz()};
+}
+
+// Prunes one initializer and writes the result back.
+Result<int64_t> PruneInitializer(const PruneOptions& options, const lacuna::prune::Scheme& scheme,
+                                 const WeightMatrix& matrix, const std::string& executed, onnx::TensorProto& tensor,
+                                 onnx::ModelProto& model) {
   LACUNA_ASSIGN_OR_RETURN(values, ToTensor(tensor, kMaxTensorElements));
-  LACUNA_ASSIGN_OR_RETURN(pruned, PruneValues(scheme, matrix, WeightValues(values, matrix)));
+  const std::vector<float>* rows = nullptr;
+  if (options.pruned != nullptr) {
+    if (const auto found = options.pruned->find(executed); found != options.pruned->end()) rows = &found->second;
+  }
+  LACUNA_ASSIGN_OR_RETURN(pruned, rows != nullptr ? CoverValues(scheme, matrix, *rows)
+                                                  : PruneValues(scheme, matrix, WeightValues(values, matrix)));
   SetFloats(pruned.values, tensor);
-  SetMetadata(kSchemeMetadataPrefix + prefix + matrix.initializer, SchemeMetadata(scheme, matrix), model);
+  SetMetadata(kSchemeMetadataPrefix + executed, SchemeMetadata(scheme, matrix), model);
   return pruned.nnz;
 }
 
@@ -101,6 +115,18 @@ Result<std::vector<PlannedWeights>> FindPlanned(const SchemePlan& plan, const Gr
 
 }  // namespace
 
+std::map<std::string, onnx::TensorProto*> ConstantsOf(onnx::GraphProto& graph) {
+  std::map<std::string, onnx::TensorProto*> tensors;
+  for (auto& tensor : *graph.mutable_initializer()) tensors[tensor.name()] = &tensor;
+  for (auto& node : *graph.mutable_node()) {
+    if (node.op_type() != "Constant" || node.output_size() != 1) continue;
+    for (auto& attribute : *node.mutable_attribute()) {
+      if (attribute.name() == "value" && attribute.has_t()) tensors[node.output(0)] = attribute.mutable_t();
+    }
+  }
+  return tensors;
+}
+
 std::vector<float> WeightValues(const Tensor& tensor, const WeightMatrix& matrix) {
   if (!tensor.generate) return ToRowMajor(matrix, tensor.floats);
   std::vector<float> generated(static_cast<size_t>(matrix.shape.elements()));
@@ -114,7 +140,8 @@ Result<std::vector<PrunedLayer>> PruneGraph(const SchemePlan& plan, Graph& graph
   std::vector<std::vector<float>> values;  // of each layer, empty for dense ones
   for (const auto& [layer, matrix] : planned) {
     const Tensor& tensor = graph.initializers.at(matrix.initializer);
-    layers.push_back({layer->layer, matrix.initializer, matrix.shape.elements(), matrix.shape.elements()});
+    layers.push_back(
+        {layer->layer, matrix.initializer, matrix.shape.elements(), matrix.shape.elements(), matrix.initializer});
     values.emplace_back();
     if (layer->scheme.kind == lacuna::prune::SchemeKind::kDense) continue;
     auto pruned = PruneValues(layer->scheme, matrix, WeightValues(tensor, matrix));
@@ -138,19 +165,6 @@ Result<std::vector<PrunedLayer>> PruneGraph(const SchemePlan& plan, Graph& graph
 }
 
 namespace {
-
-// Where a model keeps its constants: initializers and the values of Constant nodes.
-std::map<std::string, onnx::TensorProto*> ConstantsOf(onnx::GraphProto& graph) {
-  std::map<std::string, onnx::TensorProto*> tensors;
-  for (auto& tensor : *graph.mutable_initializer()) tensors[tensor.name()] = &tensor;
-  for (auto& node : *graph.mutable_node()) {
-    if (node.op_type() != "Constant" || node.output_size() != 1) continue;
-    for (auto& attribute : *node.mutable_attribute()) {
-      if (attribute.name() == "value" && attribute.has_t()) tensors[node.output(0)] = attribute.mutable_t();
-    }
-  }
-  return tensors;
-}
 
 // Lets nodes read constants by the name under which the model keeps them.
 void LookThroughIdentities(Graph& graph) {
@@ -193,8 +207,9 @@ using Constants = std::map<std::string, onnx::TensorProto*>;
 // Prunes a model's graph and the graphs of its control flow.
 class Pruner {
  public:
-  Pruner(onnx::ModelProto& model, LayerSelection selection, const Values& values, PrunedModel& pruned)
-      : model_(model), selection_(std::move(selection)), values_(values), pruned_(pruned) {}
+  Pruner(const PruneOptions& options, onnx::ModelProto& model, LayerSelection selection, const Values& values,
+         PrunedModel& pruned)
+      : options_(options), model_(model), selection_(std::move(selection)), values_(values), pruned_(pruned) {}
 
   // `scope` are the constants around the graph; the executor calls values of its own `prefix` and their name.
   Status Prune(onnx::GraphProto& proto, Constants scope, const std::string& prefix) {
@@ -273,10 +288,12 @@ class Pruner {
     if (found == scope.end()) return leave("computed from other constants");
     const auto [done, is_new] = done_.emplace(found->second, 0);
     if (is_new) {
-      LACUNA_ASSIGN_OR_RETURN(nnz, PruneInitializer(pruned_.scheme, matrix, prefix, *found->second, model_));
+      LACUNA_ASSIGN_OR_RETURN(
+          nnz, PruneInitializer(options_, pruned_.scheme, matrix, prefix + matrix.initializer, *found->second, model_));
       done->second = nnz;
     }
-    const PrunedLayer layer{node.name, matrix.initializer, matrix.shape.elements(), done->second};
+    const PrunedLayer layer{node.name, matrix.initializer, matrix.shape.elements(), done->second,
+                            prefix + matrix.initializer};
     if (node.op == "Conv" && values_.contains(node.outputs[0])) {
       const double kept = static_cast<double>(layer.nnz) / static_cast<double>(layer.weights);
       pruned_.flops -= (1.0 - kept) * FlopsOf(values_, node, matrix);
@@ -285,6 +302,7 @@ class Pruner {
     return Status();
   }
 
+  const PruneOptions& options_;
   onnx::ModelProto& model_;
   LayerSelection selection_;
   const Values& values_;
@@ -313,7 +331,8 @@ Result<PrunedModel> PruneModel(const PruneOptions& options, onnx::ModelProto& mo
   const Values values = runnable.ok() ? runnable->values : Values();
   LACUNA_ASSIGN_OR_RETURN(selection,
                           LayerSelection::Make(options.layers, options.skip_first, options.scheme.kind, graph));
-  LACUNA_RETURN_IF_ERROR(Pruner(model, std::move(selection), values, pruned).Prune(*model.mutable_graph(), {}, ""));
+  LACUNA_RETURN_IF_ERROR(
+      Pruner(options, model, std::move(selection), values, pruned).Prune(*model.mutable_graph(), {}, ""));
   if (pruned.layers.empty()) return NothingSelected(options, pruned);
   return pruned;
 }

@@ -8,6 +8,7 @@
 #include <onnx/onnx_pb.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,8 @@ struct PruneOptions {
   std::optional<double> flops_rate{};  // if set, of all convolutions; scheme.rate gives way to the rate it takes
   std::string layers{};                // which layers are pruned, as LayerSelection takes it
   bool skip_first = false;             // the first Conv of the model stays as it is
+  // W[M, K] by rows with zeros where `scheme` pruned, by PrunedLayer::executed: of these nothing is projected.
+  const std::map<std::string, std::vector<float>>* pruned = nullptr;
 };
 
 struct PrunedLayer {
@@ -31,6 +34,7 @@ struct PrunedLayer {
   std::string initializer;
   int64_t weights;
   int64_t nnz;
+  std::string executed{};  // how the executor calls the initializer, which names those of inner graphs by their nodes
 };
 
 // Weights that stay as they are.
@@ -61,6 +65,9 @@ Result<PrunedModel> PruneModel(const PruneOptions& options, onnx::ModelProto& mo
 // as it is where the plan does not fit it: kNotFound names a layer without weights of its own, kInvalidArgument one
 // whose weights have another shape, two layers that share weights but no scheme, a scheme that cannot prune the layer.
 Result<std::vector<PrunedLayer>> PruneGraph(const SchemePlan& plan, Graph& graph);
+
+// Where a model's graph keeps its constants, by the names of their values: initializers and Constant nodes.
+std::map<std::string, onnx::TensorProto*> ConstantsOf(onnx::GraphProto& graph);
 
 // The values of an initializer as a row-major M x K matrix, those of a generated one generated.
 std::vector<float> WeightValues(const Tensor& tensor, const WeightMatrix& matrix);

@@ -3,18 +3,27 @@
 #include "lacuna/version.h"
 
 #include <CLI/CLI.hpp>
+#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "graph/builtin.h"
 #include "graph/layer_selection.h"
 #include "graph/onnx_export.h"
 #include "graph/onnx_file.h"
+#include "graph/onnx_import.h"
 #include "graph/pruning.h"
+#include "tools/calibration_data.h"
+#include "tools/progress_bar.h"
 #include "tools/scheme_options.h"
+#ifdef LACUNA_CALIBRATION
+#include "graph/calibrated_model.h"
+#endif
 
 namespace {
 
@@ -24,6 +33,12 @@ struct Arguments {
   std::string scheme;
   std::optional<double> rate;
   graph::PruneOptions prune;
+  std::string calibrate;
+  size_t samples = 256;
+  double damping = 0.01;
+  int64_t rounds = 4;
+  bool refit = true;
+  size_t threads = 1;
 };
 
 // A built-in network, or what the file holds, all data embedded.
@@ -38,13 +53,54 @@ graph::Result<onnx::ModelProto> ModelOf(const std::string& name) {
   return model;
 }
 
+#ifdef LACUNA_CALIBRATION
+// What a model wants as inputs, open extents -1.
+graph::Result<std::vector<graph::ValueInfo>> InputsOf(const onnx::ModelProto& model) {
+  graph::ImportOptions as_it_is;
+  as_it_is.for_execution = false;
+  LACUNA_ASSIGN_OR_RETURN(imported, graph::ImportOnnx(model.SerializeAsString(), as_it_is));
+  return std::move(imported.inputs);
+}
+
+graph::Result<graph::PrunedModel> Calibrate(const Arguments& arguments, onnx::ModelProto& model) {
+  LACUNA_ASSIGN_OR_RETURN(inputs, InputsOf(model));
+  LACUNA_ASSIGN_OR_RETURN(data, tools::ReadCalibrationData(arguments.calibrate, inputs, arguments.samples));
+  tools::ProgressBar bar(stderr);
+  graph::CalibrationOptions options{
+      .damping = arguments.damping, .rounds = arguments.rounds, .refit = arguments.refit, .threads = arguments.threads};
+  if (isatty(STDERR_FILENO) == 1) {
+    options.progress = [&](size_t layer, size_t layers, const std::string& name) {
+      bar.Show({layer, layers, name, "", 0, 1});
+    };
+  }
+  LACUNA_ASSIGN_OR_RETURN(calibrated, graph::CalibrateModel(arguments.prune, data.samples, options, model));
+  bar.Clear();
+  std::printf("reconstructed on %zu samples; squared error of each layer's output, relative:\n", data.samples.size());
+  for (const graph::CalibratedLayer& layer : calibrated.layers) {
+    if (!layer.left.empty()) {
+      std::printf("%-32s %-32s %s\n", layer.name.c_str(), layer.initializer.c_str(), layer.left.c_str());
+      continue;
+    }
+    std::printf("%-32s %-32s %8.5f, %s %8.5f, %.1f s%s\n", layer.name.c_str(), layer.initializer.c_str(), layer.error,
+                layer.refitted ? "not refitted" : "projected", layer.projected_error, layer.seconds,
+                layer.underdetermined ? ", fewer positions than columns: regularised" : "");
+  }
+  return std::move(calibrated.pruned);
+}
+#else
+graph::Result<graph::PrunedModel> Calibrate(const Arguments&, onnx::ModelProto&) {
+  return graph::Status::Make(graph::StatusCode::kUnsupported, "--calibrate: this build has no Eigen");
+}
+#endif
+
 graph::Status Prune(Arguments& arguments) {
   // A FLOPs rate finds the rate itself.
   const bool finds_rate = arguments.prune.flops_rate.has_value();
   LACUNA_ASSIGN_OR_RETURN(scheme, tools::SchemeOf(arguments.scheme, finds_rate ? 1.0 : arguments.rate));
   arguments.prune.scheme = scheme;
   LACUNA_ASSIGN_OR_RETURN(model, ModelOf(arguments.input));
-  LACUNA_ASSIGN_OR_RETURN(pruned, graph::PruneModel(arguments.prune, model));
+  LACUNA_ASSIGN_OR_RETURN(
+      pruned, arguments.calibrate.empty() ? graph::PruneModel(arguments.prune, model) : Calibrate(arguments, model));
   LACUNA_RETURN_IF_ERROR(graph::WriteModel(model, arguments.output));
   int64_t weights = 0, nnz = 0;
   for (const graph::PrunedLayer& layer : pruned.layers) {
@@ -91,6 +147,28 @@ int main(int argc, char** argv) {
                  "every Conv, depthwise ones only under unstructured, pattern and connectivity, and every RNN, GRU and "
                  "LSTM");
   app.add_flag("--skip-first", arguments.prune.skip_first, "leave the first Conv as it is");
+  auto* calibrate =
+      app.add_option("--calibrate", arguments.calibrate,
+                     "reconstruct each layer on samples of the model's inputs, without training: a .npy, .npz or .pb "
+                     "file, a folder of "
+                     "them, or a folder of folders of ONNX test data; arrays hold samples along their first axis");
+  app.add_option("--samples", arguments.samples, "--calibrate: how many of the samples are used, 0: all")
+      ->capture_default_str()
+      ->needs(calibrate);
+  app.add_option("--damping", arguments.damping,
+                 "--calibrate: what is added to the diagonal of a layer's Hessian, as a fraction of its mean")
+      ->capture_default_str()
+      ->needs(calibrate);
+  app.add_option("--rounds", arguments.rounds,
+                 "--calibrate: least-squares steps that take a ReLU or clamp into account")
+      ->capture_default_str()
+      ->needs(calibrate);
+  app.add_option(
+         "--refit", arguments.refit,
+         "--calibrate: whether layers that are not selected are fitted anew behind pruned ones, all weights kept")
+      ->capture_default_str()
+      ->needs(calibrate);
+  app.add_option("--threads", arguments.threads, "--calibrate: threads")->capture_default_str()->needs(calibrate);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
