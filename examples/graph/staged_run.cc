@@ -1,6 +1,7 @@
 #include "graph/staged_run.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "graph/executor.h"
@@ -27,6 +28,13 @@ Result<StagedRun> StagedRun::Make(const Graph& graph, const Values& values, cons
                                        input.name.c_str(), ToString(found->second.type),
                                        ToString(found->second.shape).c_str(), ToString(input.type),
                                        ToString(input.shape).c_str());
+      }
+      const std::vector<float>& values = found->second.floats;
+      const auto bad = std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
+      if (bad != values.end()) {
+        return Status::InvalidArgument("sample %zu: input '%.60s' is %g at place %zu, must be finite", i,
+                                       input.name.c_str(), static_cast<double>(*bad),
+                                       static_cast<size_t>(bad - values.begin()));
       }
       live.emplace(input.name, found->second);
     }

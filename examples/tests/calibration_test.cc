@@ -144,7 +144,7 @@ TEST_CASE("the result is the same for any number of threads") {
   for (const auto& [name, tensor] : one.initializers) CHECK(tensor.floats == three.initializers.at(name).floats);
 }
 
-TEST_CASE("errors name the sample, the input and the layer") {
+TEST_CASE("errors name the sample and the input") {
   const onnx::ModelProto model = test::SmallClassifier().model();
   graph::PruneOptions options;
   options.scheme = test::SchemeNamed("bcr_col-4x");
@@ -160,7 +160,7 @@ TEST_CASE("errors name the sample, the input and the layer") {
   CheckInvalid(status(samples), "shape [1, 3, 12, 11], must have FLOAT and [1, 3, 12, 12]");
   samples = Images(3, 1);
   samples[2].at("image").floats[100] = std::numeric_limits<float>::quiet_NaN();
-  CheckInvalid(status(samples), "layer 'conv1': ");
+  CheckInvalid(status(samples), "sample 2: input 'image' is nan at place 100");
 }
 
 }  // namespace
