@@ -19,7 +19,7 @@ using Sample = std::map<std::string, Tensor>;
 class StagedRun {
  public:
   // `graph` is viewed: a node reads its initializers when its stage runs. Each sample must have all inputs of the
-  // graph, of their shapes. `values` are those of the graph.
+  // graph, of their shapes, finite. `values` are those of the graph.
   static Result<StagedRun> Make(const Graph& graph, const Values& values, const std::vector<Sample>& samples,
                                 size_t threads);
 
