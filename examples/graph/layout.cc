@@ -3,17 +3,21 @@
 #include <algorithm>
 #include <set>
 
+#include "graph/attributes.h"
 #include "graph/weight_matrix.h"
 
 namespace graph {
 namespace {
 
-// Costs in the time of one depthwise tap in registers, from layers of MobileNet-V2 (conv2d_bench --variants
-// planar,nhwc) on a Zen 3 core: 9 taps channels-last take 0.7 ns an output; a planar one takes 1.5 ns and 35 ns for
-// each row, twice that at stride 2; storing a value channels-last takes 0.8 ns an element, 2 ns where it leaves the L2
-// cache, reading it 0.3 ns.
-constexpr double kChannelsLastTap = 0.7 / 9.0;
-constexpr double kPlanarTap = 1.5 / 9.0, kPlanarRow = 35.0 / 9.0;
+// Costs in nanoseconds, from layers of MobileNet-V2 on a Zen 4 core (conv2d_bench --variants planar,nhwc): 9 taps
+// channels-last take 0.28 an output; a planar one takes 0.36 and 4 for each row, 1.7 times that at stride 2, where
+// there is a kernel for planes, else 1.5 and 35, and twice that; storing a value channels-last takes 0.8 an element, 2
+// where it leaves the L2 cache, reading it 0.3.
+constexpr double kChannelsLastTap = 0.28 / 9.0;
+struct PlanarTap {
+  double place, row, stride;
+};
+constexpr PlanarTap kPlanes = {0.36 / 9.0, 4.0 / 9.0, 1.7}, kGeneral = {1.5 / 9.0, 35.0 / 9.0, 2.0};
 constexpr double kStore = 0.8, kStoreFar = 2.0, kLoad = 0.3;
 constexpr int64_t kFar = 128 * 1024;  // elements: 512 KiB
 
@@ -43,6 +47,7 @@ class Chooser {
   struct Convolution {
     std::string input, output;
     bool depthwise;
+    bool planes;                    // there is a kernel for planar activations
     int64_t taps, stride, columns;  // of the last axis
   };
 
@@ -64,9 +69,20 @@ class Chooser {
     const Shape& y = values_.at(layer.output).shape;
     const Shape& x = values_.at(node.inputs[0]).shape;
     convolutions_.push_back({node.inputs[0], layer.output, (*matrix)->IsDepthwise() && (*matrix)->shape.rows == x[1],
-                             (*matrix)->taps, std::max<int64_t>(1, x.back() / std::max<int64_t>(1, y.back())),
-                             y.back()});
+                             TakesPlanes(node), (*matrix)->taps,
+                             std::max<int64_t>(1, x.back() / std::max<int64_t>(1, y.back())), y.back()});
     readers_[node.inputs[0]].push_back(convolutions_.size() - 1);
+  }
+
+  // See DepthwisePlaneKernels.
+  bool TakesPlanes(const Node& node) const {
+    const Shape& weights = values_.at(node.inputs[1]).shape;
+    const auto strides = IntsAttribute(node, "strides", {}), dilations = IntsAttribute(node, "dilations", {});
+    const auto all = [](const auto& values, int64_t most) {
+      return values.ok() && std::all_of(values->begin(), values->end(), [&](int64_t v) { return v <= most; });
+    };
+    return weights.size() == 4 && weights[2] == weights[3] && (weights[2] == 3 || weights[2] == 5) && all(strides, 2) &&
+           all(dilations, 1);
   }
 
   // Several positions: of a single one both layouts are the same.
@@ -81,12 +97,10 @@ class Chooser {
 
   double Size(const std::string& value) const { return static_cast<double>(Elements(values_.at(value).shape)); }
 
-  static double PerPlace(const Convolution& layer) {
-    return kPlanarTap + kPlanarRow / static_cast<double>(layer.columns);
-  }
   double PlanarCost(const Convolution& layer) const {
-    const double strides = layer.stride > 1 ? 2.0 : 1.0;
-    return Size(layer.output) * static_cast<double>(layer.taps) * PerPlace(layer) * strides;
+    const PlanarTap& tap = layer.planes ? kPlanes : kGeneral;
+    const double place = tap.place + tap.row / static_cast<double>(layer.columns);
+    return Size(layer.output) * static_cast<double>(layer.taps) * place * (layer.stride > 1 ? tap.stride : 1.0);
   }
   double ChannelsLastCost(const Convolution& layer) const {
     return Size(layer.output) * static_cast<double>(layer.taps) * kChannelsLastTap;

@@ -1,5 +1,5 @@
-// Depthwise layers: activations with channels innermost have a kernel of their own, all others and mixtures the general
-// path.
+// Depthwise layers: activations with channels innermost, and planar ones, have kernels of their own, all others and
+// mixtures the general path.
 
 #include <lacuna/lacuna.h>
 
@@ -20,6 +20,7 @@ namespace lacuna::test {
 namespace {
 
 constexpr Layout kInnermost[] = {Layout::kChannelsLast, Layout::kChannelsLastGaps};
+constexpr Layout kOwn[] = {Layout::kChannelsLast, Layout::kChannelsLastGaps, Layout::kPlanar, Layout::kPlanarGaps};
 
 template <int kRank>
 ConvShape<kRank> Depthwise(int64_t channels, ConvShape<kRank> shape) {
@@ -27,13 +28,13 @@ ConvShape<kRank> Depthwise(int64_t channels, ConvShape<kRank> shape) {
   return shape;
 }
 
-// In both layouts on every target, up to a protected page before and behind each tensor.
+// In the layouts with own kernels on every target, up to a protected page before and behind each tensor.
 template <int kRank>
 void CheckEverywhere(const ConvLayer<kRank>& layer) {
   const auto dense = layer.dense();
   ForEachTarget([&] {
     const auto plan = PlanConvolution<kRank>(dense, layer.shape(), layer.epilogue());
-    for (const Layout layout : kInnermost) {
+    for (const Layout layout : kOwn) {
       INFO(LayoutName(layout));
       for (const Guard guard : {Guard::kAfter, Guard::kBefore}) {
         layer.Check(plan, {.x = layout, .y = layout, .residual = layout, .guard = guard});
@@ -55,6 +56,26 @@ TEST_CASE("depthwise: channels around vectors, kernels, strides and dilations") 
                                                                .pad_begin = {kernel[0] / 2, kernel[1] / 2},
                                                                .pad_end = {kernel[0] / 2, kernel[1] / 2}}),
                                        {.bias = true}));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("depthwise: planes of square kernels, widths around vectors, heights around the rows of a step") {
+  for (const int64_t kernel : {3, 5}) {
+    for (const int64_t stride : {1, 2}) {
+      for (const int64_t height : {1, 5, 8}) {
+        for (const int64_t width : {1, 2, 7, 16, 17, 18, 33, 36, 70}) {
+          ConvShape<2> shape = Depthwise<2>(3, {.input = {height, width}, .kernel = {kernel, kernel}});
+          shape.stride = {stride, stride};
+          shape.pad_begin = {kernel / 2, kernel / 2};
+          shape.pad_end = {kernel / 2, kernel / 2 - 1};
+          if (!shape.Validate().ok()) continue;
+          const ConvLayer<2> layer(shape, {.bias = true});
+          CheckEverywhere(layer);
+          const auto plan = PlanConvolution<2>(layer.dense(), shape, layer.epilogue());
+          if (kernel == 3) CHECK(std::string(plan->Explain().planar) == "depthwise");
         }
       }
     }
@@ -152,7 +173,7 @@ TEST_CASE("depthwise: every activation, with and without residual, which may be 
       const auto dense = layer.dense();
       ForEachTarget([&] {
         const auto plan = PlanConvolution<2>(dense, shape, layer.epilogue());
-        for (const Layout layout : kInnermost) layer.Check(plan, {.x = layout, .y = layout, .residual_is_y = true});
+        for (const Layout layout : kOwn) layer.Check(plan, {.x = layout, .y = layout, .residual_is_y = true});
       });
     }
   }

@@ -4,6 +4,7 @@
 #define LACUNA_CORE_BUFFER_H_
 
 #include "lacuna/core/abi.h"
+#include "lacuna/core/huge_pages.h"
 #include "lacuna/core/status.h"
 
 #include <cstddef>
@@ -22,8 +23,9 @@ inline constexpr size_t kAlignment = 64;
 constexpr size_t RoundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 constexpr size_t DivideUp(size_t value, size_t divisor) { return (value + divisor - 1) / divisor; }
 
-// A movable array of `size()` elements. Either owns its memory, aligned to kAlignment, or views memory of the caller,
-// which then must outlive it (a mapped file, say). Allocation failure is a Status, never an exception.
+// A movable array of `size()` elements. Either owns its memory, aligned to kAlignment (to huge pages if it is large),
+// or views memory of the caller, which then must outlive it (a mapped file, say). Allocation failure is a Status, never
+// an exception.
 template <class T>
 class Buffer {
   static_assert(std::is_trivially_copyable_v<T>, "Buffer moves bytes");
@@ -37,7 +39,7 @@ class Buffer {
       Free();
       data_ = std::exchange(other.data_, nullptr);
       size_ = std::exchange(other.size_, 0);
-      owned_ = std::exchange(other.owned_, false);
+      alignment_ = std::exchange(other.alignment_, 0);
     }
     return *this;
   }
@@ -46,15 +48,18 @@ class Buffer {
   static Result<Buffer> Make(size_t size) {
     Buffer buffer;
     if (size == 0) return buffer;
-    if (size > (std::numeric_limits<size_t>::max() - kAlignment) / sizeof(T)) {
+    if (size > (std::numeric_limits<size_t>::max() - kHugePageBytes) / sizeof(T)) {
       return Status::OutOfMemory("Buffer", std::numeric_limits<size_t>::max());
     }
-    void* memory = ::operator new (size * sizeof(T), std::align_val_t{kAlignment}, std::nothrow);
+    const bool huge = size * sizeof(T) >= kHugeBufferBytes;
+    const size_t alignment = huge ? kHugePageBytes : kAlignment;
+    void* memory = ::operator new (size * sizeof(T), std::align_val_t{alignment}, std::nothrow);
     if (memory == nullptr) return Status::OutOfMemory("Buffer", size * sizeof(T));
+    if (huge) AdviseHugePages(memory, size * sizeof(T));
     std::memset(memory, 0, size * sizeof(T));
     buffer.data_ = static_cast<T*>(memory);
     buffer.size_ = size;
-    buffer.owned_ = true;
+    buffer.alignment_ = alignment;
     return buffer;
   }
 
@@ -77,7 +82,7 @@ class Buffer {
     if (size < size_) size_ = size;
   }
 
-  bool owned() const { return owned_; }
+  bool owned() const { return alignment_ != 0; }
   size_t size() const { return size_; }
   size_t size_bytes() const { return size_ * sizeof(T); }
   T* data() { return data_; }
@@ -97,7 +102,7 @@ class Buffer {
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
   void Free() {
-    if (owned_) ::operator delete (data_, std::align_val_t{kAlignment});
+    if (alignment_ != 0) ::operator delete (data_, std::align_val_t{alignment_});
   }
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
@@ -105,7 +110,7 @@ class Buffer {
 
   T* data_ = nullptr;
   size_t size_ = 0;
-  bool owned_ = false;
+  size_t alignment_ = 0;  // of memory that is owned, 0 of a view
 };
 
 }  // namespace lacuna::inline LACUNA_ABI

@@ -2,6 +2,7 @@
 
 #include "lacuna/core/abi.h"
 #include "lacuna/kernel/depthwise-inl.h"
+#include "lacuna/kernel/depthwise_planes-inl.h"
 #include "lacuna/kernel/gemv-inl.h"
 #include "lacuna/kernel/input-inl.h"
 #include "lacuna/kernel/panel-inl.h"
@@ -48,6 +49,7 @@ const KernelTable& Kernels() {
                                     &PackInput,
                                     &StoreOutput,
                                     &RunDepthwise,
+                                    DepthwisePlanes(),
                                     WinogradOf<P>()};
   return table;
 }

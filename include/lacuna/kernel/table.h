@@ -137,6 +137,39 @@ struct DepthwiseArgs {
 };
 using DepthwiseFn = void (*)(const DepthwiseArgs& args);
 
+// Rows [first_row, end_row) of one channel's outputs of a depthwise layer, a slice of the depth: y[oh][ow] =
+// epilogue(bias + sum over the taps (h, w) of weight(h, w) * x[oh * stride + h - pad][ow * stride + w - pad]). Rows of
+// x, y and the residual are contiguous. Taps that fall beside the input are zeros. Nothing is read or written beyond. y
+// may be the residual.
+struct DepthwisePlaneArgs {
+  const float* x;       // row 0, column 0, of the input
+  const float* weight;  // of tap (0, 0); [kernel][kernel], weight_tap apart
+  int64_t weight_tap;
+  float bias;
+  float* y;
+  const float* residual;  // or null
+  int64_t x_row, y_row, residual_row;
+  int64_t first_row, end_row;
+  const TileAxis* height;
+  const TileAxis* width;
+  const Epilogue* epilogue;
+  ClampRange clamp;
+};
+using DepthwisePlaneFn = void (*)(const DepthwisePlaneArgs& args);
+
+struct DepthwisePlaneKernels {
+  DepthwisePlaneFn run[2][2];  // [kernel 3 or 5][stride 1 or 2]
+
+  // Null where there is none for the layer.
+  DepthwisePlaneFn For(const std::array<TileAxis, 3>& axis) const {
+    const auto& [depth, height, width] = axis;
+    const bool square = height.kernel == width.kernel && height.stride == width.stride;
+    if (!square || depth.kernel != 1 || depth.pad != 0 || height.dilation != 1 || width.dilation != 1) return nullptr;
+    if ((width.kernel != 3 && width.kernel != 5) || width.stride > 2) return nullptr;
+    return run[width.kernel == 3 ? 0 : 1][width.stride - 1];
+  }
+};
+
 // The products' inputs for a block of tiles[0] x tiles[1] x tiles[2] Winograd tiles: y[c * y_channel + p *
 // point_stride + t] = (B^T x B) of channel c at point p of tile t. Of x, whose rows are contiguous, position i of axis
 // a of the block is at coordinate window[a].first + i, and zero outside [window[a].begin, window[a].end); nothing else
@@ -202,6 +235,7 @@ struct KernelTable {
   PackInputFn pack_input;
   StoreFn store;
   DepthwiseFn depthwise;
+  DepthwisePlaneKernels depthwise_planes;
   WinogradKernels winograd;
 };
 

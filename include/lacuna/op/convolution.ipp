@@ -18,7 +18,7 @@ namespace lacuna::inline LACUNA_ABI {
 
 namespace op {
 
-// The form that was chosen; for a depthwise layer, that of activations with channels innermost besides.
+// The form that was chosen; for a depthwise layer, kernels of its own besides, for the views that they take.
 class ConvolutionPlan final : public LayerPlan {
  public:
   ConvolutionPlan(OwnedLayerPlan plan, const ChoiceRecord& record, std::optional<DepthwisePlan> depthwise)
@@ -26,16 +26,17 @@ class ConvolutionPlan final : public LayerPlan {
 
   size_t WorkspaceBytes(size_t threads) const override { return plan_->WorkspaceBytes(threads); }
   Status Run(const LayerRun& run, ExecutorRef executor) const override {
-    if (depthwise_ && DepthwisePlan::Takes(run.x, run.y, run.residual)) return depthwise_->Run(run, executor);
+    if (depthwise_ && depthwise_->Takes(run)) return depthwise_->Run(run, executor);
     return plan_->Run(run, executor);
   }
   Explanation Explain() const override {
     Explanation explanation = plan_->Explain();
     record_.AddTo(explanation);
     if (depthwise_) {
-      const Explanation channels_last = depthwise_->Explain();
-      explanation.channels_last = channels_last.channels_last;
-      explanation.packed_bytes += channels_last.packed_bytes;
+      const Explanation own = depthwise_->Explain();
+      explanation.channels_last = own.channels_last;
+      explanation.planar = own.planar;
+      explanation.packed_bytes += own.packed_bytes;
     }
     return explanation;
   }

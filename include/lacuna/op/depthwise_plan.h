@@ -1,4 +1,4 @@
-// DepthwisePlan: a depthwise layer whose activations have channels innermost, ready to run.
+// DepthwisePlan: a depthwise layer by kernels of its own, ready to run.
 
 #ifndef LACUNA_OP_DEPTHWISE_PLAN_H_
 #define LACUNA_OP_DEPTHWISE_PLAN_H_
@@ -30,11 +30,9 @@ class DepthwisePlan final : public LayerPlan {
   static Result<DepthwisePlan> Make(const KernelTable& kernels, const LayerWeights& weights, int64_t channels,
                                     const LayerGeometry& geometry, const Epilogue& epilogue);
 
-  // Whether views are what this plan is for.
-  static bool Takes(const ActivationView<const float>& x, const ActivationView<float>& y,
-                    const ActivationView<const float>& residual) {
-    return x.channel_stride == 1 && y.channel_stride == 1 && (residual.data == nullptr || residual.channel_stride == 1);
-  }
+  // Whether views are what this plan is for: channels innermost everywhere; or rows contiguous everywhere, where there
+  // is a kernel for the layer.
+  bool Takes(const LayerRun& run) const { return ChannelsInnermost(run) || (plane_ != nullptr && RowsContiguous(run)); }
 
   // Needs no workspace.
   size_t WorkspaceBytes(size_t) const override { return 0; }
@@ -44,7 +42,7 @@ class DepthwisePlan final : public LayerPlan {
   size_t StorageBytes() const { return weight_.size_bytes() + bias_.size_bytes(); }
 
  private:
-  // The work of one Run. An item is a band of rows of one image.
+  // The work of one Run. An item is a band of rows of one image; of planar views, a band of a plane.
   struct Job {
     ActivationView<const float> x;
     ActivationView<float> y;
@@ -58,8 +56,18 @@ class DepthwisePlan final : public LayerPlan {
 
   DepthwisePlan() = default;
 
+  static bool ChannelsInnermost(const LayerRun& run) {
+    return run.x.channel_stride == 1 && run.y.channel_stride == 1 &&
+           (run.residual.data == nullptr || run.residual.channel_stride == 1);
+  }
+  static bool RowsContiguous(const LayerRun& run) {
+    return run.x.axis_stride[2] == 1 && run.y.axis_stride[2] == 1 &&
+           (run.residual.data == nullptr || run.residual.axis_stride[2] == 1);
+  }
+
   int64_t taps() const { return axis_[0].kernel * axis_[1].kernel * axis_[2].kernel; }
   void RunSlot(Job& job) const;
+  void RunPlanes(Job& job) const;
   void RunRow(const Job& job, int64_t image, int64_t row, DepthwiseArgs& args) const;
 
   const KernelTable* kernels_ = nullptr;
@@ -70,6 +78,7 @@ class DepthwisePlan final : public LayerPlan {
   Epilogue epilogue_;
   ClampRange clamp_;
   bool fetch_ahead_ = false;
+  DepthwisePlaneFn plane_ = nullptr;  // of planar views
 };
 
 }  // namespace lacuna::inline LACUNA_ABI

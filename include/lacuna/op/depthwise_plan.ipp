@@ -83,6 +83,7 @@ LACUNA_FUNC Result<DepthwisePlan> DepthwisePlan::Make(const KernelTable& kernels
   plan.epilogue_ = epilogue;
   plan.epilogue_.bias = {};
   plan.clamp_ = ClampRange::Of(epilogue);
+  plan.plane_ = kernels.depthwise_planes.For(plan.axis_);
   plan.fetch_ahead_ = static_cast<double>(channels) * static_cast<double>(plan.axis_[1].input * plan.axis_[2].input) >
                       kFetchAheadBytes / sizeof(float);
   return plan;
@@ -92,6 +93,18 @@ LACUNA_FUNC Status DepthwisePlan::Run(const LayerRun& run, ExecutorRef executor)
   const size_t threads = executor.concurrency();
   const int64_t rows = axis_[0].output * axis_[1].output;
   Job job{run.x, run.y, run.residual};
+  if (!ChannelsInnermost(run)) {
+    const int64_t planes = run.batch * channels_ * axis_[0].output;
+    // Bands where there are few planes: each reads rows that its neighbours read too.
+    job.bands = std::clamp<int64_t>(DivideUp(4 * threads, static_cast<size_t>(planes)), 1, axis_[1].output);
+    if (threads == 1) job.bands = 1;
+    job.rows = (axis_[1].output + job.bands - 1) / job.bands;
+    job.bands = (axis_[1].output + job.rows - 1) / job.rows;
+    job.items = planes * job.bands;
+    const auto run_planes = [&](size_t) { RunPlanes(job); };
+    executor.parallel_for(std::min(threads, static_cast<size_t>(job.items)), run_planes);
+    return Status();
+  }
   // Several bands a thread, so that none waits long for the last.
   const int64_t wanted = threads == 1 ? 1 : (4 * static_cast<int64_t>(threads) + run.batch - 1) / run.batch;
   job.rows = (rows + wanted - 1) / wanted;
@@ -105,6 +118,7 @@ LACUNA_FUNC Status DepthwisePlan::Run(const LayerRun& run, ExecutorRef executor)
 LACUNA_FUNC Explanation DepthwisePlan::Explain() const {
   Explanation explanation;
   explanation.channels_last = "depthwise";
+  if (plane_ != nullptr) explanation.planar = "depthwise";
   explanation.packed_bytes = StorageBytes();
   return explanation;
 }
@@ -128,6 +142,35 @@ LACUNA_FUNC void DepthwisePlan::RunSlot(Job& job) const {
     const int64_t first = item % job.bands * job.rows;
     const int64_t end = std::min(rows, first + job.rows);
     for (int64_t row = first; row < end; ++row) RunRow(job, item / job.bands, row, args);
+  }
+}
+
+LACUNA_FUNC void DepthwisePlan::RunPlanes(Job& job) const {
+  const auto lanes = static_cast<int64_t>(kernels_->lanes);
+  DepthwisePlaneArgs args{};
+  args.weight_tap = lanes;
+  args.x_row = job.x.axis_stride[1];
+  args.y_row = job.y.axis_stride[1];
+  args.residual_row = job.residual.axis_stride[1];
+  args.height = &axis_[1];
+  args.width = &axis_[2];
+  args.epilogue = &epilogue_;
+  args.clamp = clamp_;
+  for (int64_t item = job.Claim(); item < job.items; item = job.Claim()) {
+    const int64_t depth = item / job.bands % axis_[0].output;
+    const int64_t channel = item / job.bands / axis_[0].output % channels_;
+    const int64_t image = item / job.bands / axis_[0].output / channels_;
+    const auto at = [&](const auto& view, int64_t d) {
+      return view.data + image * view.batch_stride + channel * view.channel_stride + d * view.axis_stride[0];
+    };
+    args.x = at(job.x, depth * axis_[0].stride);
+    args.y = at(job.y, depth);
+    args.residual = job.residual.data == nullptr ? nullptr : at(job.residual, depth);
+    args.weight = weight_.data() + channel / lanes * lanes * taps() + channel % lanes;
+    args.bias = bias_[static_cast<size_t>(channel)];
+    args.first_row = item % job.bands * job.rows;
+    args.end_row = std::min(axis_[1].output, args.first_row + job.rows);
+    plane_(args);
   }
 }
 

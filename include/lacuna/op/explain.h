@@ -28,6 +28,7 @@ struct Explanation {
 
   const char* algorithm = "";
   const char* channels_last = "";  // where activations with channels innermost have an algorithm of their own
+  const char* planar = "";         // the same where rows are contiguous
   const char* tile = "";           // the register tile, rows x vectors / masks
   std::array<Option, kMaxOptions> options{};
   size_t option_count = 0;  // 0 for weights that were packed before

@@ -12,12 +12,12 @@ LACUNA_FUNC std::string Explanation::ToString() const {
   char text[640];
   std::snprintf(
       text, sizeof(text),
-      "%s%s%s on %s (%zu lanes): weights %lld x %lld in %lld group(s), %lld stored (%.2f %%), %lld filled in, %zu "
+      "%s%s%s%s%s on %s (%zu lanes): weights %lld x %lld in %lld group(s), %lld stored (%.2f %%), %lld filled in, %zu "
       "bytes "
       "packed; register tile %s; input tile of %lld x %lld x %lld outputs, %lld x %lld x %lld of them, %zu bytes%s",
-      algorithm, *channels_last == '\0' ? "" : ", of channels-last activations ", channels_last, TargetName(target),
-      lanes, static_cast<long long>(rows), static_cast<long long>(columns), static_cast<long long>(groups),
-      static_cast<long long>(nnz),
+      algorithm, *channels_last == '\0' ? "" : ", of channels-last activations ", channels_last,
+      *planar == '\0' ? "" : ", of planar ones ", planar, TargetName(target), lanes, static_cast<long long>(rows),
+      static_cast<long long>(columns), static_cast<long long>(groups), static_cast<long long>(nnz),
       100.0 * static_cast<double>(nnz) / (static_cast<double>(rows) * static_cast<double>(columns)),
       static_cast<long long>(fill), packed_bytes, tile, static_cast<long long>(tile_extent[0]),
       static_cast<long long>(tile_extent[1]), static_cast<long long>(tile_extent[2]), static_cast<long long>(tiles[0]),

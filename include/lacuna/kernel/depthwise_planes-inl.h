@@ -1,0 +1,210 @@
+// The depthwise kernel for planar activations: the outputs of a row across lanes, some rows at a time. The input is
+// read where it lies. Compiled once per SIMD target.
+
+#include "lacuna/core/abi.h"
+#include "lacuna/kernel/depthwise-inl.h"
+#include "lacuna/kernel/store-inl.h"
+#include "lacuna/kernel/table.h"
+#include "lacuna/kernel/target-inl.h"
+#include "lacuna/pack/input_tile.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
+#if defined(LACUNA_KERNEL_DEPTHWISE_PLANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LACUNA_KERNEL_DEPTHWISE_PLANES_INL_H_
+#undef LACUNA_KERNEL_DEPTHWISE_PLANES_INL_H_
+#else
+#define LACUNA_KERNEL_DEPTHWISE_PLANES_INL_H_
+#endif
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lacuna::inline LACUNA_ABI {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Rows of outputs that are accumulated together: every input vector feeds up to three of them. Besides them, nine
+// weights and three inputs are in registers.
+inline constexpr int kPlaneRows = Target::kRegisters >= 32 ? 4 : 2;
+
+// The inputs of a vector of outputs from column `first` of a row of `width` on: tap t of output i is column first + i *
+// kStride + t, zero beside the row. kEdge: some are.
+template <int kKernel, int kStride, bool kEdge, class D, class V = hn::Vec<D>>
+class PlaneTaps {
+  static constexpr auto kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
+  // Vectors that are read: one a tap, or two for every two taps, evens and odds of which are a tap each.
+  static constexpr int kLoads = kStride == 1 ? kKernel : (kKernel + 1) / 2 * 2;
+  static constexpr int64_t ColumnOf(int load) { return kStride == 1 ? load : load / 2 * 2 + load % 2 * kLanes; }
+  static constexpr bool kMasks = kEdge && HWY_MEM_OPS_MIGHT_FAULT == 0;
+
+ public:
+  // Columns that Load reads from the first on.
+  static constexpr int64_t kReach = ColumnOf(kLoads - 1) + kLanes;
+
+  PlaneTaps(D d, int64_t first, int64_t width) : d_(d), first_(first), width_(width) {
+    if constexpr (kMasks) {
+      HWY_UNROLL(8)
+      for (int i = 0; i < kLoads; ++i) {
+        const int64_t column = first + ColumnOf(i);
+        const auto before = static_cast<size_t>(std::clamp<int64_t>(-column, 0, kLanes));
+        const auto inside = static_cast<size_t>(std::clamp<int64_t>(width - column, 0, kLanes));
+        mask_[i] = hn::AndNot(hn::FirstN(d, before), hn::FirstN(d, inside));
+      }
+    }
+  }
+
+  HWY_INLINE void Load(const float* row, V (&in)[kKernel]) const {
+    if constexpr (kEdge && !kMasks) {
+      HWY_ALIGN float piece[kReach];
+      for (int64_t i = 0; i < kReach; ++i) {
+        piece[i] = first_ + i >= 0 && first_ + i < width_ ? row[first_ + i] : 0.0f;
+      }
+      Read(piece, in);
+    } else {
+      Read(row + first_, in);
+    }
+  }
+
+ private:
+  HWY_INLINE V At(const float* from, int load) const {
+    if constexpr (kMasks) {
+      return hn::MaskedLoad(mask_[load], d_, from + ColumnOf(load));
+    } else {
+      return hn::LoadU(d_, from + ColumnOf(load));
+    }
+  }
+
+  HWY_INLINE void Read(const float* from, V (&in)[kKernel]) const {
+    if constexpr (kStride == 1) {
+      HWY_UNROLL(8)
+      for (int t = 0; t < kKernel; ++t) in[t] = At(from, t);
+    } else {
+      HWY_UNROLL(8)
+      for (int t = 0; t < kKernel; t += 2) {
+        const V low = At(from, t), high = At(from, t + 1);
+#if HWY_TARGET == HWY_SCALAR
+        in[t] = low;
+        if (t + 1 < kKernel) in[t + 1] = high;
+#else
+        in[t] = hn::ConcatEven(d_, high, low);
+        if (t + 1 < kKernel) in[t + 1] = hn::ConcatOdd(d_, high, low);
+#endif
+      }
+    }
+  }
+
+  D d_;
+  int64_t first_, width_;
+  hn::Mask<D> mask_[kMasks ? kLoads : 1];
+};
+
+// A vector of outputs from `column` on in at most kPlaneRows rows from `row` on.
+template <int kKernel, int kStride, bool kEdge, class D, class V = hn::Vec<D>>
+HWY_INLINE void RunPlaneBlock(D d, const DepthwisePlaneArgs& args, const V* weights, int64_t row, int64_t column) {
+  const TileAxis& height = *args.height;
+  const TileAxis& width = *args.width;
+  const PlaneTaps<kKernel, kStride, kEdge, D> taps(d, column * kStride - width.pad, width.input);
+  V acc[kPlaneRows];
+  HWY_UNROLL(4)
+  for (int r = 0; r < kPlaneRows; ++r) acc[r] = hn::Set(d, args.bias);
+  const int64_t top = row * kStride - height.pad;
+  HWY_UNROLL(12)
+  for (int i = 0; i < (kPlaneRows - 1) * kStride + kKernel; ++i) {
+    if (top + i < 0 || top + i >= height.input) continue;
+    V in[kKernel];
+    taps.Load(args.x + (top + i) * args.x_row, in);
+    HWY_UNROLL(4)
+    for (int r = 0; r < kPlaneRows; ++r) {
+      const int h = i - r * kStride;
+      if (h < 0 || h >= kKernel) continue;
+      HWY_UNROLL(8)
+      for (int t = 0; t < kKernel; ++t) acc[r] = hn::MulAdd(weights[h * kKernel + t], in[t], acc[r]);
+    }
+  }
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t rows = std::min<int64_t>(kPlaneRows, args.end_row - row);
+  const auto count = static_cast<size_t>(std::min(lanes, width.output - column));
+  float* y = args.y + row * args.y_row + column;
+  const float* residual = args.residual == nullptr ? nullptr : args.residual + row * args.residual_row + column;
+  const bool whole = count == hn::Lanes(d);
+  if (residual == nullptr && args.clamp.is_clamp && (whole || HWY_MEM_OPS_MIGHT_FAULT == 0)) {
+    const V low = hn::Set(d, args.clamp.low), high = hn::Set(d, args.clamp.high);
+    const auto valid = hn::FirstN(d, count);
+    HWY_UNROLL(4)
+    for (int r = 0; r < kPlaneRows; ++r) {
+      if (r >= rows) break;
+      const V v = ClampKeepNaN(acc[r], low, high);
+      if (whole) {
+        hn::StoreU(v, d, y + r * args.y_row);
+      } else {
+        hn::BlendedStore(v, valid, d, y + r * args.y_row);
+      }
+    }
+    return;
+  }
+  alignas(kAlignment) float sums[kPlaneRows][HWY_LANES(float)];
+  HWY_UNROLL(4)
+  for (int r = 0; r < kPlaneRows; ++r) hn::Store(acc[r], d, sums[r]);
+  const OutputSpan span{0, static_cast<int32_t>(count), 0, 0, 0};
+  int64_t y_offset[kPlaneRows], residual_offset[kPlaneRows];
+  for (int r = 0; r < kPlaneRows; ++r) {
+    y_offset[r] = r * args.y_row;
+    residual_offset[r] = r * args.residual_row;
+  }
+  StoreOutput({sums[0],
+               HWY_LANES(float),
+               static_cast<int>(rows),
+               y_offset,
+               residual_offset,
+               y,
+               residual,
+               {0, 0, 1},
+               {0, 0, 1},
+               {&span, 1},
+               args.epilogue});
+}
+
+// See DepthwisePlaneFn.
+template <int kKernel, int kStride>
+HWY_NOINLINE void RunDepthwisePlane(const DepthwisePlaneArgs& args) {
+  const hn::ScalableTag<float> d;
+  using D = decltype(d);
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const TileAxis& width = *args.width;
+  constexpr int64_t kReach = PlaneTaps<kKernel, kStride, false, D>::kReach;
+  hn::Vec<D> weights[kKernel * kKernel];
+  HWY_UNROLL(25)
+  for (int t = 0; t < kKernel * kKernel; ++t) weights[t] = hn::Set(d, args.weight[t * args.weight_tap]);
+  for (int64_t row = args.first_row; row < args.end_row; row += kPlaneRows) {
+    for (int64_t column = 0; column < width.output; column += lanes) {
+      const int64_t first = column * kStride - width.pad;
+      if (first >= 0 && first + kReach <= width.input) {
+        RunPlaneBlock<kKernel, kStride, false>(d, args, weights, row, column);
+      } else {
+        RunPlaneBlock<kKernel, kStride, true>(d, args, weights, row, column);
+      }
+    }
+  }
+}
+
+// By kernel (3, 5) and stride (1, 2), null where there is none: those of real networks, the larger ones only where it
+// costs few targets compile time.
+constexpr DepthwisePlaneKernels DepthwisePlanes() {
+  DepthwisePlaneKernels kernels{};
+  kernels.run[0][0] = &RunDepthwisePlane<3, 1>;
+  kernels.run[0][1] = &RunDepthwisePlane<3, 2>;
+  if constexpr (kOwnKernels) {
+    kernels.run[1][0] = &RunDepthwisePlane<5, 1>;
+    kernels.run[1][1] = &RunDepthwisePlane<5, 2>;
+  }
+  return kernels;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lacuna::inline LACUNA_ABI
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
