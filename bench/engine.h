@@ -89,6 +89,7 @@ struct EngineInfo {
   bool dense = true;      // runs dense weights
   bool pruned = false;    // runs pruned weights, a benchmark per scheme
   bool winograd = false;  // does fewer multiplications than the convolution has
+  bool int8 = false;      // computes the problem as Int8Problem has it (int8_problem.h)
   int threads = 1;
   bool channels_last = false;  // takes its activations so, whatever the problem says
   bool (*supports)(const Problem& problem) = nullptr;

@@ -15,7 +15,11 @@ namespace lacuna::bench {
 // `lacuna_threads<N>`, with one decision of the policy changed `lacuna_<variant>`. Layers of rank 2 have depth 1.
 template <int kRank>
 std::vector<EngineInfo> LacunaConvolutions(const Options& options);
-// The same by MakeGemm; only problems that are a GEMM.
+// The same by MakeQuantizedConvolution, and lacuna_f32, which is `lacuna` of the above; variant no_dot adds
+// `lacuna_no_dot`, which does without the dot product that a CPU may have beyond its SIMD target.
+template <int kRank>
+std::vector<EngineInfo> LacunaInt8Convolutions(const Options& options);
+// LacunaConvolutions by MakeGemm; only problems that are a GEMM.
 std::vector<EngineInfo> LacunaGemms(const Options& options);
 
 // The same by MakeGemv, of one column or a few; variant `kernels` adds `lacuna_<kernel>` of every kernel.

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "cold.h"
+#include "int8_problem.h"
 #include "lookup.h"
 #include "read_roof.h"
 
@@ -43,8 +44,9 @@ EnginePointer LayerRun::MakeVerified(const Entry& entry, const Workload& workloa
   (*engine)->Run();
   output.assign(static_cast<size_t>(problem.shape.output_elements()), 0.0f);
   (*engine)->CopyOutput(output);
-  const Result<double> error = setting_.cell ? VerifyRecurrent(workload.Find(entry.scheme).expected, output)
-                                             : Verify(problem, entry.engine.winograd, output);
+  const Result<double> error = setting_.cell       ? VerifyRecurrent(workload.Find(entry.scheme).expected, output)
+                               : entry.engine.int8 ? VerifyInt8(problem, output)
+                                                   : Verify(problem, entry.engine.winograd, output);
   if (!error.ok()) {
     measurement.error = error.status().message();
     return nullptr;
@@ -75,9 +77,10 @@ void LayerRun::Describe(const Entry& entry, const Workload& workload, const Samp
   m.dense_flops = setting_.cell ? 2.0 * static_cast<double>(weights.total_elements() * uses) : shape.dense_flops();
   m.useful_flops = 2.0 * static_cast<double>(weights.total_nnz() * uses);
   m.necessary_flops = m.useful_flops * FractionInside(shape);
-  m.peak_flops = samples.peak_flops;
+  if (entry.engine.int8) m.peak_scale = context_->int8_scale;
+  m.peak_flops = samples.peak_flops * m.peak_scale;
   const int64_t elements = weights.total_nnz() + shape.input_elements() + shape.output_elements();
-  const auto bytes = static_cast<size_t>(elements) * sizeof(float);
+  const auto bytes = static_cast<size_t>(elements) * (entry.engine.int8 ? 1 : sizeof(float));
   m.roof_seconds = std::max(m.useful_flops / m.peak_flops, static_cast<double>(bytes) / context_->bandwidth.At(bytes));
   m.storage_ratio = static_cast<double>(weights.TotalStorageBytes()) /
                     (static_cast<double>(weights.total_nnz()) * static_cast<double>(sizeof(float)));
@@ -94,7 +97,7 @@ void LayerRun::DescribeWeights(const WeightSet& weights, const Engine& engine, M
 
 Result<Workload> LayerRun::Make(std::span<const std::string> schemes) const {
   if (setting_.cell) return MakeRecurrentWorkload(ShapeOf(layer_), *setting_.cell, schemes);
-  return MakeWorkload(ShapeOf(layer_), schemes);
+  return MakeWorkload(ShapeOf(layer_), schemes, setting_.channel_group);
 }
 
 void LayerRun::MeasureAll() {

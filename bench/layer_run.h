@@ -37,7 +37,8 @@ struct Measurement {
   double useful_flops = 0.0;     // 2 * kept weights * outputs each feeds, taps on padding included
   double dense_flops = 0.0;      // the same of the dense layer
   double necessary_flops = 0.0;  // useful_flops without taps on padding: nothing but Winograd can do less
-  double peak_flops = 0.0;       // FLOP/s, of the engine's threads
+  double peak_flops = 0.0;       // FLOP/s, of the engine's threads and its types
+  double peak_scale = 1.0;       // that over the FMA peak
   double roof_seconds =
       0.0;  // the larger of useful_flops at peak, and input + output + stored weights once through memory
   double pack_seconds = 0.0;
@@ -72,6 +73,7 @@ struct RunContext {
   Settings settings;
   Sampler sampler;
   BandwidthTable bandwidth;
+  double int8_scale = 1.0;  // peak of 8-bit multiply-adds over that of FMA
 };
 
 // How a layer is presented to the engines.
@@ -80,6 +82,7 @@ struct LayerSetting {
   std::optional<Cell> cell{};  // of a recurrent layer
   bool weight_bound = false;   // also measure how fast its bytes can be read
   bool cold = false;           // weights are evicted from the caches before every run
+  int64_t channel_group = 1;   // of schemes that can: input channels that are pruned together
 };
 
 class LayerRun {

@@ -22,10 +22,10 @@ int ParseOptions(const std::string& description, int& argc, char**& argv, Option
          "--variants", options.variants,
          "also measure lacuna with one decision changed: its pattern or panel kernel forced, Winograd forms only, each "
          "of their tiles, with libxsmm's products, or (auto) allowed, rows never or always reordered, channels-last or "
-         "planar activations, every kernel of matrix-vector products")
+         "planar activations, every kernel of matrix-vector products, 8-bit products without dot product instructions")
       ->delimiter(',')
       ->check(CLI::IsMember({"pattern", "panel", "winograd", "tiles", "libxsmm", "auto", "keep", "reorder", "nhwc",
-                             "planar", "kernels"}));
+                             "planar", "kernels", "no_dot"}));
   app.add_option("--mode", options.mode,
                  "of matrix-vector products and recurrent layers: weights in the caches that hold them, or in memory")
       ->check(CLI::IsMember({"warm", "cold", "both"}));

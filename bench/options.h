@@ -16,7 +16,7 @@ struct Options {
   int threads = 1;
   std::vector<std::string> schemes;  // empty: the program's own list
   std::vector<std::string> peers;    // empty: all
-  // Of lacuna: pattern, panel, winograd, tiles, libxsmm, auto, keep, reorder, nhwc, planar, kernels.
+  // Of lacuna: pattern, panel, winograd, tiles, libxsmm, auto, keep, reorder, nhwc, planar, kernels, no_dot.
   std::vector<std::string> variants;
   std::string mode = "both";     // of products with vectors and of recurrent layers: warm, cold, both
   std::vector<int64_t> columns;  // of further products with a few vectors

@@ -1,5 +1,6 @@
 #include "probe.h"
 
+#include <cstring>
 #include <utility>
 
 #undef HWY_TARGET_INCLUDE
@@ -8,9 +9,13 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 #include "hwy/highway.h"
 
+// After those.
+#include "lacuna/kernel/multiply-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace lacuna::bench::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+using namespace lacuna::HWY_NAMESPACE;  // the multiply-adds
 
 using D = hn::ScalableTag<float>;
 
@@ -37,6 +42,57 @@ HWY_INLINE void FmaChains(size_t iterations, float* HWY_RESTRICT values, std::in
 
 // values: {factor, addend, result}.
 void FmaLoop(size_t iterations, float* values) { FmaChains(iterations, values, std::make_index_sequence<kChains>()); }
+
+// The same with the multiply-adds of 8-bit integers, all parts of a group of columns in turn. groups: {weights, inputs,
+// result}.
+template <class Multiply, size_t... kI>
+HWY_INLINE void Int8Chains(size_t iterations, int32_t* HWY_RESTRICT groups, std::index_sequence<kI...>) {
+  const hn::ScalableTag<int32_t> d;
+  using V = hn::Vec<decltype(d)>;
+  using In = typename Multiply::template In<decltype(d)>;
+  typename Multiply::Weights weights;
+  std::memcpy(weights.data(), groups, sizeof(weights));
+  HWY_ALIGN int32_t inputs[HWY_LANES(int32_t)];
+  for (int32_t& input : inputs) input = groups[1];
+  In weight[Multiply::kParts], input[Multiply::kParts];
+  HWY_UNROLL(4)
+  for (int part = 0; part < Multiply::kParts; ++part) {
+    weight[part] = Multiply::Weight(d, part, weights);
+    input[part] = Multiply::Load(d, part, inputs);
+  }
+  V chain[] = {hn::Set(d, static_cast<int32_t>(kI))...};
+  for (size_t i = 0; i < iterations; ++i) {
+    HWY_UNROLL(4)
+    for (int part = 0; part < Multiply::kParts; ++part) {
+      ((chain[kI] = Multiply::MultiplyAdd(d, weight[part], input[part], chain[kI])), ...);
+    }
+  }
+  auto sum = hn::Zero(d);
+  ((sum = hn::Add(sum, chain[kI])), ...);
+  groups[2] = hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+using Int8WithoutDot = MultiplyInt8Pairs;
+#else
+using Int8WithoutDot = MultiplyInt8;
+#endif
+
+void Int8Loop(size_t iterations, int32_t* groups) {
+  // Every part of an input and of a weight takes a register besides the chains.
+  constexpr auto kFew = std::make_index_sequence<kChains - 4>();
+#if LACUNA_INT8_DOT
+  if (HasInt8Dot()) return Int8Chains<MultiplyInt8Dot>(iterations, groups, kFew);
+#endif
+  Int8Chains<Int8WithoutDot>(iterations, groups, kFew);
+}
+double Int8OpsPerIteration() { return 2.0 * static_cast<double>((kChains - 4) * 4 * hn::Lanes(D())); }
+const char* Int8Instruction() {
+#if LACUNA_INT8_DOT
+  if (HasInt8Dot()) return MultiplyInt8Dot::kName;
+#endif
+  return Int8WithoutDot::kName;
+}
 
 int64_t CompiledTarget() { return HWY_TARGET; }
 
@@ -126,6 +182,9 @@ HWY_EXPORT(ReadLoop);
 HWY_EXPORT(ReadAhead);
 HWY_EXPORT(ReadStreams);
 HWY_EXPORT(CompiledTarget);
+HWY_EXPORT(Int8Loop);
+HWY_EXPORT(Int8OpsPerIteration);
+HWY_EXPORT(Int8Instruction);
 
 double Seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -171,6 +230,26 @@ double ProbeFlops(double seconds, int threads) {
   guess = measured;
   return measured * threads;
 }
+
+double ProbeInt8Scale(bool smoke) {
+  const double ops = HWY_DYNAMIC_DISPATCH(Int8OpsPerIteration)();
+  volatile int32_t one = 0x01010101;
+  int32_t groups[3] = {one, one, 0};
+  PeakTracker fma(/*threads=*/1);
+  double best = 0.0;
+  constexpr size_t kIterations = 10000;
+  for (int i = 0; i < (smoke ? 5 : 300); ++i) {
+    fma.Probe();
+    const double start = Seconds();
+    HWY_DYNAMIC_DISPATCH(Int8Loop)(kIterations, groups);
+    best = std::max(best, static_cast<double>(kIterations) * ops / std::max(Seconds() - start, 1e-9));
+  }
+  volatile int32_t sink = groups[2];
+  static_cast<void>(sink);
+  return best / fma.Peak();
+}
+
+const char* ProbeInt8Instruction() { return HWY_DYNAMIC_DISPATCH(Int8Instruction)(); }
 
 double ProbeReadBandwidth(size_t bytes, double seconds) {
   constexpr size_t kStep = 16 * 1024;  // a multiple of what one turn of the loop reads on any target

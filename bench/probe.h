@@ -16,6 +16,11 @@ namespace lacuna::bench {
 // addition.
 double ProbeFlops(double seconds, int threads = 1);
 
+// How many times more multiply-adds of 8-bit integers than of floats the active target does, both from registers and in
+// turns; and the instruction that does them.
+double ProbeInt8Scale(bool smoke);
+const char* ProbeInt8Instruction();
+
 // Highway bit of the target that the probes run on.
 int64_t ProbeTarget();
 

@@ -44,25 +44,28 @@ void PrintRow(const LayerRun& run, const std::string& scheme, const std::vector<
               100.0 * lacuna->peak_fraction(), 100.0 * lacuna->roof_fraction(), lacuna->samples, lacuna->dropped);
 }
 
+// Of f32 and of 8-bit convolutions alike.
+bool IsConv2d(const LayerRun& run) { return run.op() == "conv2d" || run.op() == "conv2d_i8"; }
+
 // The groups of layers that goals are set for.
 struct LayerGroup {
   const char* title;
   bool (*contains)(const LayerRun& run);
 };
 
-bool IsPointwise(const LayerRun& run) { return run.op() == "conv2d" && run.layer().kernel == Extents<3>{1, 1, 1}; }
+bool IsPointwise(const LayerRun& run) { return IsConv2d(run) && run.layer().kernel == Extents<3>{1, 1, 1}; }
 
 constexpr LayerGroup kGroups[] = {
     {"VGG-16 after conv1_1",
      [](const LayerRun& run) {
-       return run.op() == "conv2d" && run.layer().network == std::string_view("vgg16") &&
+       return IsConv2d(run) && run.layer().network == std::string_view("vgg16") &&
               run.layer().name != std::string_view("conv1_1");
      }},
     {"ResNet-50 1x1",
      [](const LayerRun& run) { return IsPointwise(run) && run.layer().network == std::string_view("resnet50"); }},
     {"ResNet-50 3x3",
      [](const LayerRun& run) {
-       return run.op() == "conv2d" && run.layer().kernel == Extents<3>{1, 3, 3} &&
+       return IsConv2d(run) && run.layer().kernel == Extents<3>{1, 3, 3} &&
               run.layer().network == std::string_view("resnet50");
      }},
     {"MobileNet-V2 1x1",
@@ -286,7 +289,7 @@ int PrintFaults(const LayerRuns& runs, RunContext& context, bool check_peak) {
     }
     if (!check_peak) return;
     const double flops = measurement.necessary_flops / (entry.engine.winograd ? winograd_reduction(run.layer()) : 1.0);
-    const double peak = context.sampler.PeakFlops(entry.engine.threads);
+    const double peak = context.sampler.PeakFlops(entry.engine.threads) * measurement.peak_scale;
     if (flops / measurement.seconds <= kTolerance * peak) return;
     std::fprintf(stderr, "VOID %s: %.1f GFLOP/s of arithmetic, the measured peak is %.1f\n", name.c_str(),
                  flops / measurement.seconds * 1e-9, peak * 1e-9);

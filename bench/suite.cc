@@ -150,7 +150,7 @@ LayerRuns RunsOf(const SuiteOp& op, const Layer& layer, const Options& options, 
   const auto make = [&](const std::string& name, int64_t columns) {
     Layer resized = layer;
     resized.input[2] = columns;
-    const LayerSetting setting{op.channels_last, op.cell, op.weight_bound, op.cold};
+    const LayerSetting setting{op.channels_last, op.cell, op.weight_bound, op.cold, op.channel_group};
     return std::make_unique<LayerRun>(name, resized, setting, &context);
   };
   LayerRuns runs;
@@ -215,10 +215,16 @@ int RunSuite(const Suite& suite, int argc, char** argv) {
   RunContext context{.settings = {.instruction_set = limit, .verbose = options.verbose},
                      .sampler = Sampler({.seconds = options.seconds, .smoke = options.smoke}),
                      .bandwidth = {}};
+  if (suite.int8) context.int8_scale = ProbeInt8Scale(options.smoke);
   char peak[64];
   std::snprintf(peak, sizeof(peak), "%.1f GFLOP/s", context.sampler.PeakFlops(1) * 1e-9);
   std::printf("FMA peak: %s\n", peak);
   benchmark::AddCustomContext("fma_peak", peak);
+  if (suite.int8) {
+    std::snprintf(peak, sizeof(peak), "%.3f of FMA (%s)", context.int8_scale, ProbeInt8Instruction());
+    std::printf("8-bit multiply-add peak: %s\n", peak);
+    benchmark::AddCustomContext("int8_peak", peak);
+  }
 
   LayerRuns runs;
   const Filter filter(pattern);

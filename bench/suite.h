@@ -26,6 +26,7 @@ struct SuiteOp {
   bool weight_bound = false;                                            // also told what reading the weights takes
   bool cold = false;                                                    // weights are evicted before every run
   std::optional<Cell> cell{};                                           // of recurrent layers
+  int64_t channel_group = 1;  // of schemes that can: input channels that are pruned together
 };
 
 struct Suite {
@@ -35,6 +36,7 @@ struct Suite {
   std::vector<EngineInfo> (*lacuna)(const Options& options) = nullptr;
   std::vector<EngineInfo> (*peers)() = nullptr;
   void (*print)(const LayerRuns& runs) = nullptr;  // instead of groups of layers and networks
+  bool int8 = false;                               // has engines of 8-bit products
 };
 
 int RunSuite(const Suite& suite, int argc, char** argv);

@@ -20,22 +20,6 @@ void FillGaussian(std::span<float> values, float deviation, uint32_t seed) {
   for (float& value : values) value = gaussian(generator);
 }
 
-// The output channels that are verified: spread over the layer, few enough for naive loops; of a few vectors all that
-// time allows.
-std::vector<int64_t> ChannelsToVerify(const ConvShape<3>& shape) {
-  constexpr double kMultiplyAdds = 32e6;
-  const double each = shape.dense_flops() / 2.0 / static_cast<double>(shape.out_channels);
-  constexpr int64_t kFewPixels = 16;
-  const int64_t most = shape.positions() <= kFewPixels ? shape.out_channels : 16;
-  const auto count = std::min(shape.out_channels, std::clamp<int64_t>(static_cast<int64_t>(kMultiplyAdds / each), 2,
-                                                                      std::max<int64_t>(most, 2)));
-  std::vector<int64_t> channels;
-  for (int64_t i = 0; i < count; ++i) {
-    channels.push_back(count == 1 ? 0 : i * (shape.out_channels - 1) / (count - 1));
-  }
-  return channels;
-}
-
 std::optional<Recurrence> RecurrenceOf(const Workload& workload, const WeightSet& set) {
   if (!set.recurrent) return std::nullopt;
   return Recurrence{.cell = *workload.cell,
@@ -46,8 +30,10 @@ std::optional<Recurrence> RecurrenceOf(const Workload& workload, const WeightSet
                     .c = workload.c};
 }
 
-Result<WeightMatrix> PruneMatrix(const DenseWeights<float>& dense, const std::string& scheme, int64_t taps) {
+Result<WeightMatrix> PruneMatrix(const DenseWeights<float>& dense, const std::string& scheme, int64_t taps,
+                                 int64_t channel_group = 1) {
   LACUNA_ASSIGN_OR_RETURN(parsed, prune::ParseScheme(scheme));
+  if (parsed.takes_channel_group() && parsed.channel_group == 1) parsed.channel_group = channel_group;
   LACUNA_ASSIGN_OR_RETURN(pruned, prune::Project(dense, parsed, taps));
   LACUNA_ASSIGN_OR_RETURN(expanded, pruned.ToDense());
   return WeightMatrix{std::move(expanded), std::move(pruned)};
@@ -85,6 +71,20 @@ Status Expect(const Problem& problem, std::vector<double>& expected) {
 
 }  // namespace
 
+std::vector<int64_t> ChannelsToVerify(const ConvShape<3>& shape) {
+  constexpr double kMultiplyAdds = 32e6;
+  const double each = shape.dense_flops() / 2.0 / static_cast<double>(shape.out_channels);
+  constexpr int64_t kFewPixels = 16;
+  const int64_t most = shape.positions() <= kFewPixels ? shape.out_channels : 16;
+  const auto count = std::min(shape.out_channels, std::clamp<int64_t>(static_cast<int64_t>(kMultiplyAdds / each), 2,
+                                                                      std::max<int64_t>(most, 2)));
+  std::vector<int64_t> channels;
+  for (int64_t i = 0; i < count; ++i) {
+    channels.push_back(count == 1 ? 0 : i * (shape.out_channels - 1) / (count - 1));
+  }
+  return channels;
+}
+
 const WeightSet& Workload::Find(const std::string& scheme) const {
   for (const WeightSet& set : weights) {
     if (set.scheme == scheme) return set;
@@ -101,12 +101,13 @@ Problem Workload::ProblemOf(const WeightSet& set, bool channels_last) const {
           .recurrence = RecurrenceOf(*this, set)};
 }
 
-Result<WeightSet> Prune(const DenseWeights<float>& dense, const std::string& scheme, const ConvShape<3>& shape) {
-  LACUNA_ASSIGN_OR_RETURN(matrix, PruneMatrix(dense, scheme, shape.taps()));
+Result<WeightSet> Prune(const DenseWeights<float>& dense, const std::string& scheme, const ConvShape<3>& shape,
+                        int64_t channel_group) {
+  LACUNA_ASSIGN_OR_RETURN(matrix, PruneMatrix(dense, scheme, shape.taps(), channel_group));
   return WeightSet{std::move(matrix), scheme};
 }
 
-Result<Workload> MakeWorkload(const ConvShape<3>& shape, std::span<const std::string> schemes) {
+Result<Workload> MakeWorkload(const ConvShape<3>& shape, std::span<const std::string> schemes, int64_t channel_group) {
   LACUNA_RETURN_IF_ERROR(shape.Validate());
   Workload workload{.shape = shape, .input = {}, .weights = {}};
   workload.input.resize(static_cast<size_t>(shape.input_elements()));
@@ -116,7 +117,7 @@ Result<Workload> MakeWorkload(const ConvShape<3>& shape, std::span<const std::st
   std::vector<WeightSet> pruned;
   for (const std::string& scheme : schemes) {
     if (scheme == "dense") continue;
-    LACUNA_ASSIGN_OR_RETURN(set, Prune(dense.dense, scheme, shape));
+    LACUNA_ASSIGN_OR_RETURN(set, Prune(dense.dense, scheme, shape, channel_group));
     pruned.push_back(std::move(set));
   }
   workload.weights.push_back({std::move(dense), "dense"});

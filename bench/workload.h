@@ -49,14 +49,16 @@ struct Workload {
 };
 
 // Gaussian weights and inputs from a fixed seed, weights scaled by sqrt(2 / K) as He et al. do, pruned by the library's
-// own projections under every scheme of `schemes`.
-Result<Workload> MakeWorkload(const ConvShape<3>& shape, std::span<const std::string> schemes);
+// own projections under every scheme of `schemes`, those that can in groups of `channel_group` input channels.
+Result<Workload> MakeWorkload(const ConvShape<3>& shape, std::span<const std::string> schemes,
+                              int64_t channel_group = 1);
 // The same of a recurrent layer, all from reference/: W and R are pruned one by one, and scaled by 0.5 / sqrt(K), so
 // that gates are not saturated.
 Result<Workload> MakeRecurrentWorkload(const ConvShape<3>& shape, Cell cell, std::span<const std::string> schemes);
 
 // `dense` of layer `shape` pruned by `scheme` ("bcr_col-8x").
-Result<WeightSet> Prune(const DenseWeights<float>& dense, const std::string& scheme, const ConvShape<3>& shape);
+Result<WeightSet> Prune(const DenseWeights<float>& dense, const std::string& scheme, const ConvShape<3>& shape,
+                        int64_t channel_group = 1);
 
 // Ok if `output` (planar) is the convolution of the problem within the bound gamma_n * sum |w| |x| of n = 4 K + 64
 // roundings, over all pixels of a few output channels. In a Winograd form an output's error depends on all inputs of
@@ -67,6 +69,10 @@ Result<double> Verify(const Problem& problem, bool winograd, std::span<const flo
 // Ok if `output` (planar) is `expected` within 1e-4: outputs of a recurrent layer are in [-1, 1], where rounding and
 // approximate gate functions are off by about 1e-6, gates in a wrong order by 0.1. Returns as above.
 Result<double> VerifyRecurrent(std::span<const double> expected, std::span<const float> output);
+
+// The output channels that are verified: spread over the layer, few enough for naive loops; of a few vectors all that
+// time allows.
+std::vector<int64_t> ChannelsToVerify(const ConvShape<3>& shape);
 
 // Multiply-adds that meet an input and not padding, over all multiply-adds.
 double FractionInside(const ConvShape<3>& shape);

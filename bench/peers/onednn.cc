@@ -1,6 +1,8 @@
 // oneDNN: convolution by the direct and the Winograd algorithm, GEMM by inner product or matmul, GRU and LSTM. Weights
 // and activations are in the layout that oneDNN asks for; only the computation is timed.
 
+#include "lacuna/format/dense.h"
+
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.hpp>
 
@@ -12,6 +14,7 @@
 #include <type_traits>
 #include <unordered_map>
 
+#include "int8_problem.h"
 #include "peers/peers.h"
 
 namespace lacuna::bench {
@@ -42,13 +45,14 @@ dnnl::engine& CpuEngine(const Settings& settings) {
 class OnednnEngine : public Engine {
  public:
   OnednnEngine(dnnl::stream stream, dnnl::primitive primitive, Arguments arguments, dnnl::memory output,
-               dnnl::memory::desc planar, std::string detail)
+               dnnl::memory::desc planar, std::string detail, float output_scale = 1.0f)
       : stream_(std::move(stream)),
         primitive_(std::move(primitive)),
         arguments_(std::move(arguments)),
         output_(std::move(output)),
         planar_(std::move(planar)),
-        detail_(std::move(detail)) {}
+        detail_(std::move(detail)),
+        output_scale_(output_scale) {}
 
   void Run() override {
     primitive_.execute(stream_, arguments_);
@@ -60,6 +64,7 @@ class OnednnEngine : public Engine {
     dnnl::memory to(planar_, stream.get_engine(), planar.data());
     dnnl::reorder(from, to).execute(stream, from, to);
     stream.wait();
+    for (float& value : planar) value *= output_scale_;
   }
   std::string Detail() const override { return detail_; }
   std::vector<MemoryRange> Weights() const override {
@@ -80,11 +85,13 @@ class OnednnEngine : public Engine {
   dnnl::memory output_;
   dnnl::memory::desc planar_;
   std::string detail_;
+  float output_scale_;  // of integers
 };
 
 // `values` in the layout `plain`, moved to the layout `wanted`.
+template <class T = float>
 dnnl::memory Reordered(dnnl::stream& stream, const dnnl::memory::desc& plain, const dnnl::memory::desc& wanted,
-                       std::span<const float> values) {
+                       std::type_identity_t<std::span<const T>> values) {
   dnnl::engine engine = stream.get_engine();
   dnnl::memory from(plain, engine);
   std::memcpy(from.get_data_handle(), values.data(), values.size_bytes());
@@ -137,6 +144,57 @@ Result<EnginePointer> MakeOnednnConvolution(const Problem& problem, const Settin
     // The reference implementation would be a straw man.
     if (engine->Detail().rfind("ref", 0) == 0) return Absent("oneDNN has only its reference implementation");
     if (info.winograd && engine->Detail().find("wino") == std::string::npos) return Absent("oneDNN chose no Winograd");
+    return engine;
+  } catch (const dnnl::error& error) {
+    return Absent(error.what());
+  }
+}
+
+// u8 x s8 to u8, all layouts oneDNN's choice.
+template <int kRank>
+EnginePointer MakeInt8ConvolutionWith(const Problem& problem, const Int8Problem& quantized, const Settings& settings) {
+  constexpr auto kU8 = dnnl::memory::data_type::u8, kS8 = dnnl::memory::data_type::s8;
+  constexpr Tag kPlanar = kRank == 2 ? Tag::nchw : Tag::ncdhw;
+  constexpr Tag kFilters = kRank == 2 ? Tag::oihw : Tag::oidhw;
+  constexpr Tag kGroupedFilters = kRank == 2 ? Tag::goihw : Tag::goidhw;
+  const ConvShape<kRank> s = ShapeOfRank<kRank>(problem.shape);
+  dnnl::engine& engine = CpuEngine(settings);
+  dnnl::stream stream(engine);
+  const dnnl::memory::dims x_dims = Dims(s.input_tensor()), y_dims = Dims(s.output_tensor());
+  const bool grouped = s.groups > 1;
+  dnnl::memory::dims w_dims = grouped ? dnnl::memory::dims{s.groups, s.rows_per_group(), s.channels_per_group()}
+                                      : dnnl::memory::dims{s.out_channels, s.in_channels};
+  w_dims.insert(w_dims.end(), s.kernel.begin(), s.kernel.end());
+  dnnl::memory::dims gaps = Dims(s.dilation);
+  for (auto& gap : gaps) --gap;
+  std::vector<float> multipliers;
+  QuantizedEpilogue epilogue = quantized.epilogue;
+  epilogue.weight_scale = quantized.rows.scale();
+  for (int64_t row = 0; row < s.out_channels; ++row) multipliers.push_back(Requantization::Multiplier(epilogue, row));
+  dnnl::primitive_attr attributes;
+  attributes.set_output_scales(/*mask=*/1 << 1, multipliers);
+  const dnnl::convolution_forward::desc description(
+      dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, {x_dims, kU8, Tag::any},
+      {w_dims, kS8, Tag::any}, {y_dims, kU8, Tag::any}, Dims(s.stride), gaps, Dims(s.pad_begin), Dims(s.pad_end));
+  const dnnl::convolution_forward::primitive_desc made(description, attributes, engine);
+  const DenseWeights<int8_t> weights = *ExpandRows(quantized.rows);
+  Arguments arguments;
+  arguments[DNNL_ARG_SRC] = Reordered<uint8_t>(stream, {x_dims, kU8, kPlanar}, made.src_desc(), quantized.x);
+  arguments[DNNL_ARG_WEIGHTS] = Reordered<int8_t>(stream, {w_dims, kS8, grouped ? kGroupedFilters : kFilters},
+                                                  made.weights_desc(), weights.values());
+  dnnl::memory y(made.dst_desc(), engine);
+  arguments[DNNL_ARG_DST] = y;
+  return std::make_unique<OnednnEngine>(std::move(stream), dnnl::convolution_forward(made), std::move(arguments),
+                                        std::move(y), dnnl::memory::desc(y_dims, kF32, kPlanar), made.impl_info_str(),
+                                        epilogue.y.scale);
+}
+
+template <int kRank>
+Result<EnginePointer> MakeOnednnInt8Convolution(const Problem& problem, const Settings& settings, const EngineInfo&) {
+  LACUNA_ASSIGN_OR_RETURN(quantized, Int8Problem::Of(problem));
+  try {
+    EnginePointer engine = MakeInt8ConvolutionWith<kRank>(problem, quantized, settings);
+    if (engine->Detail().rfind("ref", 0) == 0) return Absent("oneDNN has only its reference implementation");
     return engine;
   } catch (const dnnl::error& error) {
     return Absent(error.what());
@@ -345,6 +403,16 @@ std::vector<EngineInfo> OnednnConvolutions() {
 }
 template std::vector<EngineInfo> OnednnConvolutions<2>();
 template std::vector<EngineInfo> OnednnConvolutions<3>();
+
+template <int kRank>
+std::vector<EngineInfo> OnednnInt8Convolutions() {
+  return {{.name = "onednn_direct",
+           .int8 = true,
+           .supports = [](const Problem&) { return true; },
+           .make = &MakeOnednnInt8Convolution<kRank>}};
+}
+template std::vector<EngineInfo> OnednnInt8Convolutions<2>();
+template std::vector<EngineInfo> OnednnInt8Convolutions<3>();
 
 std::vector<EngineInfo> OnednnGemvs() { return {{.name = "onednn", .supports = &IsGemm, .make = &MakeOnednnGemv}}; }
 std::vector<EngineInfo> OnednnGemms() { return {{.name = "onednn", .supports = &IsGemm, .make = &MakeOnednnGemm}}; }

@@ -31,12 +31,18 @@ inline double FastestRun(const Problem& problem, Engine& engine, int runs) {
 #ifdef LACUNA_BENCH_HAS_ONEDNN
 template <int kRank>
 std::vector<EngineInfo> OnednnConvolutions();  // onednn_direct; of rank 2 onednn_winograd
-std::vector<EngineInfo> OnednnGemms();         // onednn
-std::vector<EngineInfo> OnednnGemvs();         // the same, weights in plain layouts tried too
-std::vector<EngineInfo> OnednnRecurrences();   // onednn: GRU, also linear before reset, and LSTM
+template <int kRank>
+std::vector<EngineInfo> OnednnInt8Convolutions();  // onednn_direct
+std::vector<EngineInfo> OnednnGemms();             // onednn
+std::vector<EngineInfo> OnednnGemvs();             // the same, weights in plain layouts tried too
+std::vector<EngineInfo> OnednnRecurrences();       // onednn: GRU, also linear before reset, and LSTM
 #else
 template <int kRank>
 std::vector<EngineInfo> OnednnConvolutions() {
+  return {};
+}
+template <int kRank>
+std::vector<EngineInfo> OnednnInt8Convolutions() {
   return {};
 }
 inline std::vector<EngineInfo> OnednnGemms() { return {}; }

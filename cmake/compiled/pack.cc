@@ -1,6 +1,7 @@
 // Packing, and the policies that it asks.
 
 #include "lacuna/core/target.ipp"
+#include "lacuna/core/value_traits.h"
 #include "lacuna/op/explain.ipp"
 #include "lacuna/pack/gemv.ipp"
 #include "lacuna/pack/input_tile.ipp"
@@ -26,6 +27,12 @@ template LACUNA_API Result<Buffer<uint32_t>> pack::OrderRows(const RowSource<flo
 template LACUNA_API Result<double> PredictPanelCost(const RowSource<float>&, const TileInfo&,
                                                     std::span<const uint32_t>);
 template LACUNA_API Result<PackedWeights<float>> Pack(const RowSource<float>&, const TileInfo&, Buffer<uint32_t>);
+template LACUNA_API Result<Buffer<uint32_t>> pack::OrderRows(const RowSource<WeightGroup<Int8Traits>>&,
+                                                             const RowOrder&);
+template LACUNA_API Result<double> PredictPanelCost(const RowSource<WeightGroup<Int8Traits>>&, const TileInfo&,
+                                                    std::span<const uint32_t>);
+template LACUNA_API Result<PackedWeights<WeightGroup<Int8Traits>>> Pack(const RowSource<WeightGroup<Int8Traits>>&,
+                                                                        const TileInfo&, Buffer<uint32_t>);
 template LACUNA_API Result<double> PredictPatternCost(const RowSource<float>&, const KernelAxes&);
 template LACUNA_API Result<PackedWeights<float>> PackPattern(const RowSource<float>&, const TileInfo&,
                                                              const KernelAxes&, Buffer<uint32_t>);

@@ -15,5 +15,6 @@
 #include "lacuna/format/dense.h"
 #include "lacuna/format/matrix_shape.h"
 #include "lacuna/format/pattern.h"
+#include "lacuna/format/quantized_rows.h"
 
 #endif  // LACUNA_FORMATS_H_

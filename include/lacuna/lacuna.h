@@ -14,6 +14,7 @@
 #include "lacuna/gemm.h"
 #include "lacuna/gemv.h"
 #include "lacuna/prune.h"
+#include "lacuna/quantized.h"
 #include "lacuna/recurrent.h"
 #include "lacuna/reference.h"
 #include "lacuna/version.h"

@@ -5,6 +5,7 @@
 
 #include "lacuna/reference/convolution.h"
 #include "lacuna/reference/gemm.h"
+#include "lacuna/reference/quantized.h"
 #include "lacuna/reference/recurrent.h"
 
 #endif  // LACUNA_REFERENCE_H_

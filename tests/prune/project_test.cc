@@ -16,11 +16,11 @@ namespace lacuna::test {
 namespace {
 
 constexpr const char* kNames[] = {
-    "dense",         "unstructured-8x",    "pattern-8x",          "pattern_g4-8x",        "bcr-8x",
-    "bcr_col-8x",    "bcr_kernel-8x",      "punched-8x",          "block_8x1-8x",         "block_4x4-8x",
-    "block_16x1-8x", "connectivity-8x",    "block_kernel_8x4-8x", "block_kernel_16x2-2x", "block_kernel_1x1-8x",
-    "filter-8x",     "pattern-2x",         "punched-2x",          "unstructured-3x",      "connectivity-2x",
-    "pattern-4x",    "punched_balanced-3x"};
+    "dense",         "unstructured-8x",     "pattern-8x",          "pattern_g4-8x",        "bcr-8x",
+    "bcr_col-8x",    "bcr_kernel-8x",       "punched-8x",          "block_8x1-8x",         "block_4x4-8x",
+    "block_16x1-8x", "connectivity-8x",     "block_kernel_8x4-8x", "block_kernel_16x2-2x", "block_kernel_1x1-8x",
+    "filter-8x",     "pattern-2x",          "punched-2x",          "unstructured-3x",      "connectivity-2x",
+    "pattern-4x",    "punched_balanced-3x", "bcr_col_c4-8x",       "bcr_kernel_c4-8x",     "block_8x4_c4-8x"};
 
 DenseWeights<float> Gaussian(const MatrixShape& shape) {
   auto dense = DenseWeights<float>::Zeros(shape);
@@ -53,6 +53,31 @@ TEST_CASE("Project: every scheme keeps 1 / rate of the weights, unchanged, and C
     REQUIRE(again.ok());
     CHECK(std::ranges::equal(again->values(), expanded->values()));
   }
+}
+
+TEST_CASE("Project: channels of a group live or die together at every tap, in all rows of a block") {
+  // 30 channels: the last group has two.
+  const auto dense = Gaussian({.rows = 16, .columns = 30 * 9});
+  for (const std::string name : {"bcr_col_c4-4x", "bcr_kernel_c4-4x", "block_8x4_c4-4x"}) {
+    CAPTURE(name);
+    const auto scheme = prune::ParseScheme(name);
+    REQUIRE(scheme.ok());
+    CHECK(scheme->channel_group == 4);
+    CHECK(scheme->Name() == name);
+    const auto pruned = prune::Project(dense, *scheme, 9);
+    REQUIRE(pruned.ok());
+    const auto expanded = pruned->ToDense();
+    REQUIRE(expanded.ok());
+    for (int64_t row = 0; row < 16; ++row) {
+      for (int64_t column = 0; column < 28 * 9; ++column) {
+        const int64_t first = column / 36 * 36 + column % 9;  // that tap of the group's first channel
+        const bool kept = expanded->row(row)[column] != 0.0f;
+        if (kept != (expanded->row(row / 8 * 8)[first] != 0.0f)) FAIL("row " << row << ", column " << column);
+      }
+    }
+  }
+  CheckInvalid(prune::ParseScheme("pattern_c4-8x").status(), "scheme is \"pattern_c4\", must be one of");
+  CheckInvalid(prune::ParseScheme("bcr_col_c1-8x").status(), "scheme is \"bcr_col_c1\", must be one of");
 }
 
 // Kernels of 1x1x1, 3x1x1, 3x3, 5x5, 3x3x3 and 7x7, also where the last filter group and the last block are clipped.

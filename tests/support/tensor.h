@@ -10,7 +10,9 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "tests/support/guarded_buffer.h"
@@ -63,40 +65,46 @@ Extents<kAxes> StridesOf(Layout layout, const Extents<kAxes>& extent) {
   return strides;
 }
 
-// The memory ends with the last element (or begins with the first), at a protected page. Everything is NaN until
-// loaded.
-template <int kAxes>
+// The memory ends with the last element (or begins with the first), at a protected page. Everything is NaN, or of
+// integers 0xa5, until loaded.
+template <int kAxes, class T = float>
 class GuardedTensor {
  public:
   GuardedTensor(const Extents<kAxes>& extent, Layout layout, Guard guard = Guard::kAfter)
       : extent_(extent), stride_(StridesOf<kAxes>(layout, extent)), buffer_(Elements(), guard), used_(Elements()) {
-    for (float& value : buffer_) value = std::bit_cast<float>(kPoison);
+    for (T& value : buffer_) value = kPoison;
     ForEachIndex<kAxes>(extent_, [&](const Extents<kAxes>& index) { used_[At(index)] = true; });
   }
 
-  TensorView<float, kAxes> view() { return {buffer_.data(), extent_, stride_}; }
-  TensorView<const float, kAxes> view() const { return {buffer_.data(), extent_, stride_}; }
+  TensorView<T, kAxes> view() { return {buffer_.data(), extent_, stride_}; }
+  TensorView<const T, kAxes> view() const { return {buffer_.data(), extent_, stride_}; }
 
   // `values` in planar order.
-  void Load(std::span<const float> values) {
+  void Load(std::span<const T> values) {
     size_t next = 0;
     ForEachIndex<kAxes>(extent_, [&](const Extents<kAxes>& index) { buffer_[At(index)] = values[next++]; });
     REQUIRE(next == values.size());
   }
-  std::vector<float> Values() const {
-    std::vector<float> values;
+  std::vector<T> Values() const {
+    std::vector<T> values;
     ForEachIndex<kAxes>(extent_, [&](const Extents<kAxes>& index) { values.push_back(buffer_[At(index)]); });
     return values;
   }
   bool GapsUntouched() const {
     for (size_t i = 0; i < buffer_.size(); ++i) {
-      if (!used_[i] && std::bit_cast<uint32_t>(buffer_[i]) != kPoison) return false;
+      if (!used_[i] && std::memcmp(&buffer_[i], &kPoison, sizeof(T)) != 0) return false;
     }
     return true;
   }
 
  private:
-  static constexpr uint32_t kPoison = 0x7fdead01;  // a quiet NaN
+  static constexpr T kPoison = [] {
+    if constexpr (std::is_integral_v<T>) {
+      return static_cast<T>(0xa5);
+    } else {
+      return std::bit_cast<float>(uint32_t{0x7fdead01});  // a quiet NaN
+    }
+  }();
 
   size_t Elements() const {
     int64_t last = 0;
@@ -111,7 +119,7 @@ class GuardedTensor {
 
   Extents<kAxes> extent_;
   Extents<kAxes> stride_;
-  GuardedBuffer<float> buffer_;
+  GuardedBuffer<T> buffer_;
   std::vector<bool> used_;
 };
 

@@ -53,6 +53,11 @@ class RowSource {
         read_(&Read<Weights>),
         scattered_rows_(ScatteredRows<Weights>) {
     if constexpr (requires { BlobAccess::Kind<Weights>(); }) name_ = BlobKindName(BlobAccess::Kind<Weights>());
+    // Formats that are another one's view say what that is.
+    if constexpr (requires { weights.source(); }) {
+      scattered_rows_ = weights.source().scattered_rows();
+      name_ = weights.source().name();
+    }
   }
 
   // Of what knows its format at run time only (AnyWeights).

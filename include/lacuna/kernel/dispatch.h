@@ -32,6 +32,7 @@
 #define LACUNA_BASELINE HWY_CONCAT(baseline_, HWY_NAMESPACE)
 
 #include "lacuna/core/dispatch.h"
+#include "lacuna/kernel/int8_table.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/kernel/vector_table.h"
 #include "lacuna/policy/machine.h"
@@ -51,6 +52,9 @@ inline constexpr const KernelTable& (*kKernelTables[HWY_MAX_DYNAMIC_TARGETS + 2]
 template <class P>
 inline constexpr const VectorKernels& (*kVectorTables[HWY_MAX_DYNAMIC_TARGETS + 2])() =
     LACUNA_TARGET_TABLE(KernelsOfVectors<P>);
+template <class P>
+inline constexpr const Int8Kernels& (*kInt8Tables[HWY_MAX_DYNAMIC_TARGETS + 2])() =
+    LACUNA_TARGET_TABLE(KernelsOfInt8<P>);
 inline constexpr int64_t (*kCompiledTargets[HWY_MAX_DYNAMIC_TARGETS + 2])() = LACUNA_TARGET_TABLE(CompiledTarget);
 inline constexpr MachineProbe (*kProbes[HWY_MAX_DYNAMIC_TARGETS + 2])() = LACUNA_TARGET_TABLE(Probe);
 #define LACUNA_HERE(TABLE, FN) TABLE[TargetIndex()]()
@@ -66,6 +70,11 @@ const KernelTable& KernelsOf() {
 template <class P>
 const VectorKernels& VectorKernelsOf() {
   return LACUNA_HERE(kVectorTables<P>, KernelsOfVectors<P>);
+}
+// Those of 8-bit products.
+template <class P>
+const Int8Kernels& Int8KernelsOf() {
+  return LACUNA_HERE(kInt8Tables<P>, KernelsOfInt8<P>);
 }
 inline int64_t ActiveTarget() { return LACUNA_HERE(kCompiledTargets, CompiledTarget); }
 inline MachineProbe ActiveProbe() { return LACUNA_HERE(kProbes, Probe); }

@@ -5,6 +5,7 @@
 #include "lacuna/kernel/depthwise_planes-inl.h"
 #include "lacuna/kernel/gemv-inl.h"
 #include "lacuna/kernel/input-inl.h"
+#include "lacuna/kernel/int8-inl.h"
 #include "lacuna/kernel/panel-inl.h"
 #include "lacuna/kernel/pattern-inl.h"
 #include "lacuna/kernel/probe-inl.h"

@@ -2,10 +2,12 @@
 
 #include "lacuna/core/abi.h"
 #include "lacuna/kernel/activation-inl.h"
+#include "lacuna/kernel/multiply-inl.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/policy/tile.h"
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -26,41 +28,46 @@ namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // The next `count` columns, all under kMask: each loads kWidth vectors of x and feeds popcount(kMask) x kWidth
-// accumulators. `offset` and `weight` are advanced past them. HWY_UNROLL is not optional: without it g++ -O2 keeps
-// acc[][] in memory.
-template <RowMask kMask, int kRows, int kWidth, class D, class V = hn::Vec<D>>
-HWY_INLINE void AccumulateColumns(D d, uint32_t count, const float* HWY_RESTRICT x, const int32_t* HWY_RESTRICT& offset,
-                                  const float* HWY_RESTRICT& weight, V (&acc)[kRows][kWidth]) {
+// accumulators. `offset` and `weight` are advanced past them. Multiply is the types of it (multiply-inl.h): what is a
+// column here is a group of columns for some. HWY_UNROLL is not optional: without it g++ -O2 keeps acc[][] in memory.
+template <class Multiply, RowMask kMask, int kRows, int kWidth, class D, class V = hn::Vec<D>>
+HWY_INLINE void AccumulateColumns(D d, uint32_t count, const typename Multiply::Input* HWY_RESTRICT x,
+                                  const int32_t* HWY_RESTRICT& offset,
+                                  const typename Multiply::Weights* HWY_RESTRICT& weight, V (&acc)[kRows][kWidth]) {
   const size_t lanes = hn::Lanes(d);
   for (uint32_t i = 0; i < count; ++i) {
     hwy::Prefetch(weight + kPrefetchWeights);
-    const float* column = x + *offset;
-    const float* ahead = x + offset[kPrefetchColumns];
+    const auto* column = x + *offset;
+    const auto* ahead = x + offset[kPrefetchColumns];
     ++offset;
-    V in[kWidth];
-    HWY_UNROLL(16)
-    for (int v = 0; v < kWidth; ++v) {
-      hwy::Prefetch(ahead + static_cast<size_t>(v) * lanes);
-      in[v] = hn::LoadU(d, column + static_cast<size_t>(v) * lanes);
-    }
-    int k = 0;
-    HWY_UNROLL(16)
-    for (int r = 0; r < kRows; ++r) {
-      if ((kMask >> r & 1) == 0) continue;
-      const V w = hn::Set(d, weight[k++]);
+    HWY_UNROLL(4)
+    for (int part = 0; part < Multiply::kParts; ++part) {
+      typename Multiply::template In<D> in[kWidth];
       HWY_UNROLL(16)
-      for (int v = 0; v < kWidth; ++v) acc[r][v] = hn::MulAdd(w, in[v], acc[r][v]);
+      for (int v = 0; v < kWidth; ++v) {
+        if (part == 0) hwy::Prefetch(ahead + static_cast<size_t>(v) * lanes);
+        in[v] = Multiply::Load(d, part, column + static_cast<size_t>(v) * lanes);
+      }
+      int k = 0;
+      HWY_UNROLL(16)
+      for (int r = 0; r < kRows; ++r) {
+        if ((kMask >> r & 1) == 0) continue;
+        const auto w = Multiply::Weight(d, part, weight[k++]);
+        HWY_UNROLL(16)
+        for (int v = 0; v < kWidth; ++v) acc[r][v] = Multiply::MultiplyAdd(d, w, in[v], acc[r][v]);
+      }
     }
-    weight += k;
+    weight += std::popcount(kMask);
   }
 }
 
-template <class Tile, int kWidth, class D, class V, size_t... kIndex>
-HWY_INLINE void AccumulatePanel(std::index_sequence<kIndex...>, D d, const PanelArgs& args,
-                                V (&acc)[Tile::kRows][kWidth]) {
+// All columns of a panel; Args is PanelArgs or like it.
+template <class Multiply, class Tile, int kWidth, class Args, class D, class V, size_t... kIndex>
+HWY_INLINE void AccumulatePanel(std::index_sequence<kIndex...>, D d, const Args& args, V (&acc)[Tile::kRows][kWidth]) {
   const int32_t* HWY_RESTRICT offset = args.offset;
-  const float* HWY_RESTRICT weight = args.weight;
-  (AccumulateColumns<Tile::kMasks[kIndex], Tile::kRows, kWidth>(d, args.count[kIndex], args.x, offset, weight, acc),
+  const auto* HWY_RESTRICT weight = args.weight;
+  (AccumulateColumns<Multiply, Tile::kMasks[kIndex], Tile::kRows, kWidth>(d, args.count[kIndex], args.x, offset, weight,
+                                                                          acc),
    ...);
 }
 
@@ -98,7 +105,7 @@ HWY_NOINLINE void RunPanel(const PanelArgs& args) {
     HWY_UNROLL(16)
     for (int v = 0; v < kWidth; ++v) acc[r][v] = hn::Set(d, args.bias[r]);
   }
-  AccumulatePanel<Tile, kWidth>(std::make_index_sequence<Tile::kMasks.size()>(), d, args, acc);
+  AccumulatePanel<MultiplyF32, Tile, kWidth>(std::make_index_sequence<Tile::kMasks.size()>(), d, args, acc);
   if (args.direct != nullptr) return StoreDirect(d, *args.direct, acc);
   HWY_UNROLL(16)
   for (int r = 0; r < Tile::kRows; ++r) {

@@ -73,25 +73,27 @@ using PanelFn = void (*)(const PanelArgs& args);
 
 inline constexpr int kMaxVectors = 8;
 
-struct PanelKernel {
+template <class Fn>
+struct PanelKernelOf {
   TileInfo tile;
   const char* name;
   const char* kept_name;  // of the choice to keep the format's order of rows, whatever the policy's Reorder does
-  std::array<int, kMaxVectors> widths;   // vectors, descending, 0 at the end
-  std::array<PanelFn, kMaxVectors> run;  // one a width
-  PanelFn few;                           // for fewer positions than a vector, args.positions; or null
+  std::array<int, kMaxVectors> widths;  // vectors, descending, 0 at the end
+  std::array<Fn, kMaxVectors> run;      // one a width
+  Fn few;                               // for fewer positions than a vector, args.positions; or null
 
   std::span<const int> Widths() const {
     size_t count = 0;
     while (count < widths.size() && widths[count] != 0) ++count;
     return {widths.data(), count};
   }
-  PanelFn ForWidth(int width) const {
+  Fn ForWidth(int width) const {
     size_t i = 0;
     while (widths[i] != width) ++i;
     return run[i];
   }
 };
+using PanelKernel = PanelKernelOf<PanelFn>;
 
 // Copies the input of the tile that begins at output `origin` into `to`, zeros where the layer is padded, for `outputs`
 // (per axis, at most the tile's); positions that no output needs are zeroed as well.

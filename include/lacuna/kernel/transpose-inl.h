@@ -1,4 +1,5 @@
-// Transposition of small blocks, for activations with channels innermost. Compiled once per SIMD target.
+// Transposition of small blocks of 32-bit elements, for activations with channels innermost. Compiled once per SIMD
+// target.
 
 #include "lacuna/core/abi.h"
 
@@ -21,8 +22,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 #if HWY_TARGET != HWY_SCALAR
 // to[j * to_stride + i] = lane j of row i for i, j < 4.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE void StoreTransposed(D d, V row0, V row1, V row2, V row3, float* HWY_RESTRICT to, int64_t to_stride) {
+template <class D, class T = hn::TFromD<D>, class V = hn::Vec<D>>
+HWY_INLINE void StoreTransposed(D d, V row0, V row1, V row2, V row3, T* HWY_RESTRICT to, int64_t to_stride) {
   const auto low02 = hn::InterleaveLower(d, row0, row2), low13 = hn::InterleaveLower(d, row1, row3);
   const auto high02 = hn::InterleaveUpper(d, row0, row2), high13 = hn::InterleaveUpper(d, row1, row3);
   hn::StoreU(hn::InterleaveLower(d, low02, low13), d, to);
@@ -33,29 +34,29 @@ HWY_INLINE void StoreTransposed(D d, V row0, V row1, V row2, V row3, float* HWY_
 #endif
 
 // to[j * to_stride + i] = from[i * from_stride + j] for i, j < 4.
-HWY_INLINE void Transpose4x4(const float* HWY_RESTRICT from, int64_t from_stride, float* HWY_RESTRICT to,
-                             int64_t to_stride) {
+template <class T>
+HWY_INLINE void Transpose4x4(const T* HWY_RESTRICT from, int64_t from_stride, T* HWY_RESTRICT to, int64_t to_stride) {
 #if HWY_TARGET == HWY_SCALAR
   for (int64_t i = 0; i < 4; ++i) {
     for (int64_t j = 0; j < 4; ++j) to[j * to_stride + i] = from[i * from_stride + j];
   }
 #else
-  const hn::Full128<float> d;
+  const hn::Full128<T> d;
   StoreTransposed(d, hn::LoadU(d, from), hn::LoadU(d, from + from_stride), hn::LoadU(d, from + 2 * from_stride),
                   hn::LoadU(d, from + 3 * from_stride), to, to_stride);
 #endif
 }
 
 #if HWY_TARGET != HWY_SCALAR
-// The same for i, j < 8, with vectors of 8 floats: blocks of four rows as above, four columns each, then joined.
-template <class D>
-HWY_INLINE void Transpose8x8(D d, const float* HWY_RESTRICT from, int64_t from_stride, float* HWY_RESTRICT to,
+// The same for i, j < 8, with vectors of 8: blocks of four rows as above, four columns each, then joined.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void Transpose8x8(D d, const T* HWY_RESTRICT from, int64_t from_stride, T* HWY_RESTRICT to,
                              int64_t to_stride) {
   using V = hn::Vec<D>;
   V column[2][4];  // [rows 0..3 or 4..7][j] holds columns j and j + 4
   HWY_UNROLL(2)
   for (int half = 0; half < 2; ++half) {
-    const float* row = from + 4 * half * from_stride;
+    const T* row = from + 4 * half * from_stride;
     const V row0 = hn::LoadU(d, row), row1 = hn::LoadU(d, row + from_stride);
     const V row2 = hn::LoadU(d, row + 2 * from_stride), row3 = hn::LoadU(d, row + 3 * from_stride);
     const V low02 = hn::InterleaveLower(d, row0, row2), low13 = hn::InterleaveLower(d, row1, row3);
@@ -75,9 +76,9 @@ HWY_INLINE void Transpose8x8(D d, const float* HWY_RESTRICT from, int64_t from_s
 #endif
 
 // The 8 x 8 blocks of a matrix of rows x columns, both multiples of 8.
-template <class D>
-HWY_INLINE void TransposeBlocks(D d, const float* HWY_RESTRICT from, int64_t from_stride, int64_t rows, int64_t columns,
-                                float* HWY_RESTRICT to, int64_t to_stride) {
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE void TransposeBlocks(D d, const T* HWY_RESTRICT from, int64_t from_stride, int64_t rows, int64_t columns,
+                                T* HWY_RESTRICT to, int64_t to_stride) {
   for (int64_t i = 0; i < rows; i += 8) {
     for (int64_t j = 0; j < columns; j += 8) {
       if constexpr (hn::MaxLanes(D()) == 8) {
@@ -95,10 +96,11 @@ HWY_INLINE void TransposeBlocks(D d, const float* HWY_RESTRICT from, int64_t fro
 }
 
 // to[j * to_stride + i] = from[i * from_stride + j] for i < rows, j < columns; neither is touched beyond.
-HWY_INLINE void Transpose(const float* HWY_RESTRICT from, int64_t from_stride, int64_t rows, int64_t columns,
-                          float* HWY_RESTRICT to, int64_t to_stride) {
+template <class T>
+HWY_INLINE void Transpose(const T* HWY_RESTRICT from, int64_t from_stride, int64_t rows, int64_t columns,
+                          T* HWY_RESTRICT to, int64_t to_stride) {
   const int64_t block_rows = rows / 8 * 8, block_columns = columns / 8 * 8;
-  TransposeBlocks(hn::CappedTag<float, 8>(), from, from_stride, block_rows, block_columns, to, to_stride);
+  TransposeBlocks(hn::CappedTag<T, 8>(), from, from_stride, block_rows, block_columns, to, to_stride);
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t j = i < block_rows ? block_columns : 0; j < columns; ++j)
       to[j * to_stride + i] = from[i * from_stride + j];

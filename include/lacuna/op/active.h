@@ -10,6 +10,7 @@
 #include "lacuna/core/abi.h"
 #include "lacuna/core/status.h"
 #include "lacuna/core/target.h"
+#include "lacuna/kernel/int8_table.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/kernel/vector_table.h"
 #include "lacuna/policy/machine.h"
@@ -30,6 +31,7 @@ namespace lacuna::inline LACUNA_ABI {
 namespace compiled {
 LACUNA_API const KernelTable& Kernels();  // of all policies with the default tiles
 LACUNA_API const VectorKernels& KernelsOfVectors();
+LACUNA_API const Int8Kernels& KernelsOfInt8();
 LACUNA_API int64_t ActiveTarget();
 LACUNA_API MachineProbe ActiveProbe();
 }  // namespace compiled
@@ -87,6 +89,15 @@ inline const VectorKernels& ActiveVectorKernels() {
   return compiled::KernelsOfVectors();
 #else
   return here::VectorKernelsOf<DefaultPolicy>();
+#endif
+}
+
+// Those of 8-bit products, likewise.
+inline const Int8Kernels& ActiveInt8Kernels() {
+#ifdef LACUNA_COMPILED
+  return compiled::KernelsOfInt8();
+#else
+  return here::Int8KernelsOf<DefaultPolicy>();
 #endif
 }
 

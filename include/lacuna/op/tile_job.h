@@ -21,11 +21,9 @@ namespace lacuna::inline LACUNA_ABI {
 
 // An item is a tile, or, for the last tiles when they do not divide among the threads, a part of its panels: every
 // thread then prepares the tile for itself. Work is cut by output, so results do not depend on the number of threads.
-class TileJob {
+class TileItems {
  public:
-  TileJob(const ActivationView<const float>& in, const ActivationView<float>& out,
-          const ActivationView<const float>& add, int64_t tiles, size_t threads, size_t panels)
-      : x(in), y(out), residual(add), panels_(static_cast<int64_t>(panels)) {
+  TileItems(int64_t tiles, size_t threads, size_t panels) : panels_(static_cast<int64_t>(panels)) {
     const auto t = static_cast<int64_t>(threads);
     whole_ = tiles - tiles % t;
     if (tiles % t != 0) parts_ = std::min(t, panels_);
@@ -43,15 +41,23 @@ class TileJob {
     return {static_cast<size_t>(panels_ * part / parts_), static_cast<size_t>(panels_ * (part + 1) / parts_)};
   }
 
-  ActivationView<const float> x;
-  ActivationView<float> y;
-  ActivationView<const float> residual;
-
  private:
   int64_t panels_, items_;
   int64_t whole_ = 0;  // tiles that are one item
   int64_t parts_ = 1;  // items of each other tile
   std::atomic<int64_t> next_{0};
+};
+
+// Items with the activations that they are of.
+class TileJob : public TileItems {
+ public:
+  TileJob(const ActivationView<const float>& in, const ActivationView<float>& out,
+          const ActivationView<const float>& add, int64_t tiles, size_t threads, size_t panels)
+      : TileItems(tiles, threads, panels), x(in), y(out), residual(add) {}
+
+  ActivationView<const float> x;
+  ActivationView<float> y;
+  ActivationView<const float> residual;
 };
 
 // Bytes of workspace for that many slices; any alignment will do.

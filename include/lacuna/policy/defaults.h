@@ -30,6 +30,16 @@ struct DefaultTiles<32> {
   using Patterns = PatternTiles<PatternTile<14, 1>, PatternTile<7, 1>>;
 };
 
+// Those of 8-bit products, whose columns are groups of four.
+template <int kRegisters>
+struct DefaultInt8Tiles {
+  using Type = AnyOf<RegisterTile<4, 3, AllMasks<4>>>;
+};
+template <>
+struct DefaultInt8Tiles<32> {
+  using Type = AnyOf<RegisterTile<8, 3>, RegisterTile<4, 6, AllMasks<4>>>;
+};
+
 // Bytes of the packed input tile. It shares L2 with the weights and outputs that stream past. With 1 MiB of L2, 576 KiB
 // instead of 384 KiB raised 1x1 layers of 1024 and 2048 channels from 60 and 45 to 77 and 82 useful GFLOP/s of 116 and
 // left others alone (conv2d_bench resnet50, bcr_col-8x).

@@ -31,6 +31,9 @@ struct DefaultPolicy {
   using Tile = typename DefaultTiles<Target::kRegisters>::Type;
   template <class Target>
   using Patterns = typename DefaultTiles<Target::kRegisters>::Patterns;
+  // Of 8-bit products, whatever a policy says otherwise.
+  template <class Target>
+  using Int8Tile = typename DefaultInt8Tiles<Target::kRegisters>::Type;
   using Reorder = GroupScatteredRows;
   using Select = SelectByCostModel;
 

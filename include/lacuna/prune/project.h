@@ -9,6 +9,7 @@
 #include "lacuna/format/dense.h"
 #include "lacuna/prune/bcr.h"
 #include "lacuna/prune/block.h"
+#include "lacuna/prune/channel_groups.h"
 #include "lacuna/prune/pattern.h"
 #include "lacuna/prune/punched.h"
 #include "lacuna/prune/scheme.h"
@@ -74,6 +75,16 @@ inline Result<BlockShape> BlockOf(const Scheme& scheme, const MatrixShape& shape
   return Status::InvalidArgument("scheme \"%s\" has no blocks", scheme.Name().c_str());
 }
 
+// Whether columns that live or die together are not neighbours in the matrix: those of a kernel of one cell are, and so
+// are whole kernels.
+inline bool NeedsChannelOrder(const Scheme& scheme, int64_t taps) {
+  return scheme.channel_group > 1 && taps > 1 && scheme.kind != SchemeKind::kBcrKernel;
+}
+// The blocks in which such weights are stored.
+inline BlockShape ChannelGroupBlock(const Scheme& scheme, int64_t taps) {
+  return {scheme.kind == SchemeKind::kBlock ? scheme.block.rows : 8, scheme.channel_group * taps};
+}
+
 template <class T, class Weights>
 Result<AnyWeights<T>> Wrap(Result<Weights> weights) {
   if (!weights.ok()) return weights.status();
@@ -88,6 +99,17 @@ Result<AnyWeights<T>> Wrap(Result<Weights> weights) {
 template <class T>
 Result<AnyWeights<T>> Project(const DenseWeights<T>& weights, const Scheme& scheme, int64_t taps) {
   const double keep = 1.0 / scheme.rate;
+  if (scheme.channel_group != 1 && !scheme.takes_channel_group()) {
+    return Status::InvalidArgument("scheme \"%s\" has no groups of channels", scheme.Name().c_str());
+  }
+  if (project::NeedsChannelOrder(scheme, taps)) {
+    const ChannelGroupOrder order{weights.shape().columns, taps, scheme.channel_group};
+    return project::Wrap<T>(ProjectChannelGroups(weights, order, project::ChannelGroupBlock(scheme, taps).rows,
+                                                 [&](const DenseWeights<T>& grouped) {
+                                                   // Without taps, groups are neighbours.
+                                                   return Project(grouped, scheme, /*taps=*/1);
+                                                 }));
+  }
   switch (scheme.kind) {
     case SchemeKind::kDense: return project::Wrap<T>(DenseWeights<T>::CopyOf(weights.shape(), weights.values()));
     case SchemeKind::kUnstructured: return project::Wrap<T>(ProjectUnstructured(weights, keep));
@@ -117,6 +139,9 @@ Result<AnyWeights<T>> Project(const DenseWeights<T>& weights, const Scheme& sche
 // dense weights with zeros needs. Zeros that do not fit the scheme are covered too, by more stored weights.
 template <class T>
 Result<AnyWeights<T>> Cover(const DenseWeights<T>& pruned, const Scheme& scheme, int64_t taps) {
+  if (project::NeedsChannelOrder(scheme, taps)) {
+    return project::Wrap<T>(BcrWeights<T>::FromDense(pruned, project::ChannelGroupBlock(scheme, taps)));
+  }
   switch (scheme.kind) {
     case SchemeKind::kDense: return project::Wrap<T>(DenseWeights<T>::CopyOf(pruned.shape(), pruned.values()));
     case SchemeKind::kUnstructured: return project::Wrap<T>(CsrWeights<T>::FromDense(pruned));

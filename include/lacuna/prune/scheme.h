@@ -56,16 +56,23 @@ struct Scheme {
   BlockShape block{};     // of kBlock; of kBlockKernel in kernels: output x input channels
   int64_t group = 1;      // of kPattern: neighbouring filters that share channels and patterns
   bool balanced = false;  // of kPunched: every block keeps as many cells
+  // Of kBcrCol, kBcrKernel and kBlock: neighbouring input channels that live or die together at a tap, for kernels that
+  // multiply so many at once (4 of 8-bit integers).
+  int64_t channel_group = 1;
 
   friend bool operator==(const Scheme&, const Scheme&) = default;
 
   bool has_block() const { return kind == SchemeKind::kBlock || kind == SchemeKind::kBlockKernel; }
-  // "block_8x1", "pattern_g4", "punched_balanced", "bcr_col".
+  bool takes_channel_group() const {
+    return kind == SchemeKind::kBcrCol || kind == SchemeKind::kBcrKernel || kind == SchemeKind::kBlock;
+  }
+  // "block_8x1", "pattern_g4", "punched_balanced", "bcr_col", "bcr_col_c4".
   std::string KindName() const {
     std::string name = kSchemeNames[static_cast<size_t>(kind)].name;
     if (has_block()) name += "_" + std::to_string(block.rows) + "x" + std::to_string(block.columns);
     if (kind == SchemeKind::kPattern && group != 1) name += "_g" + std::to_string(group);
     if (kind == SchemeKind::kPunched && balanced) name += "_balanced";
+    if (channel_group != 1) name += "_c" + std::to_string(channel_group);
     return name;
   }
   // "bcr_col-8x"; just "dense" for dense.
@@ -86,6 +93,17 @@ inline Result<Scheme> MakeScheme(std::string_view kind, double rate) {
     return Status::InvalidArgument("rate is %g, must be in [1, %g]", rate, kMaxRate);
   }
   Scheme scheme{.rate = rate};
+  if (const size_t suffix = kind.rfind("_c"); suffix != std::string_view::npos) {
+    int channels = 0;
+    std::sscanf(std::string(kind.substr(suffix, 10)).c_str(), "_c%5d", &channels);
+    if (channels > 1) {
+      LACUNA_ASSIGN_OR_RETURN(base, MakeScheme(kind.substr(0, suffix), rate));
+      scheme = base;
+      scheme.channel_group = channels;
+      if (scheme.takes_channel_group() && scheme.KindName() == kind) return scheme;
+    }
+  }
+  scheme = {.rate = rate};
   // Parameters are at most 5 digits: "_g4" of a pattern, "_8x1" of a block.
   const std::string text(kind.substr(0, 40));
   int rows = 0, columns = 0, group = 0;
@@ -141,9 +159,17 @@ inline Result<BcrSpec> BcrSpecOf(const Scheme& scheme, int64_t taps) {
       if (scheme.rate < 2.0)
         return Status::InvalidArgument("rate is %g, scheme bcr keeps half the rows: at least 2", scheme.rate);
       return BcrSpec{.rows = 8, .columns = 16, .row_keep = 0.5, .column_keep = 2.0 / scheme.rate};
-    case SchemeKind::kBcrCol: return BcrSpec{.rows = 8, .columns = 16, .column_keep = 1.0 / scheme.rate};
+    // 16 columns or kernels, or as many groups of them.
+    case SchemeKind::kBcrCol:
+      return BcrSpec{.rows = 8,
+                     .columns = 16 * scheme.channel_group,
+                     .column_group = scheme.channel_group,
+                     .column_keep = 1.0 / scheme.rate};
     case SchemeKind::kBcrKernel:
-      return BcrSpec{.rows = 8, .columns = 16 * taps, .column_group = taps, .column_keep = 1.0 / scheme.rate};
+      return BcrSpec{.rows = 8,
+                     .columns = 16 * scheme.channel_group * taps,
+                     .column_group = scheme.channel_group * taps,
+                     .column_keep = 1.0 / scheme.rate};
     default: break;
   }
   return Status::InvalidArgument("scheme \"%s\" has no BCR blocks", scheme.Name().c_str());

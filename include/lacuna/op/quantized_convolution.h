@@ -1,0 +1,121 @@
+// QuantizedConvolution: a convolution of 8-bit integers, ready to run.
+
+#ifndef LACUNA_OP_QUANTIZED_CONVOLUTION_H_
+#define LACUNA_OP_QUANTIZED_CONVOLUTION_H_
+
+#include "lacuna/core/abi.h"
+#include "lacuna/core/executor.h"
+#include "lacuna/core/quantization.h"
+#include "lacuna/core/shape.h"
+#include "lacuna/core/status.h"
+#include "lacuna/core/typed_view.h"
+#include "lacuna/core/view.h"
+#include "lacuna/format/row_source.h"
+#include "lacuna/kernel/int8_table.h"
+#include "lacuna/op/explain.h"
+#include "lacuna/op/int8_plan.h"
+#include "lacuna/op/plan_policy.h"
+#include "lacuna/policy/policy.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+namespace lacuna::inline LACUNA_ABI {
+
+template <int kRank>
+struct QuantizedRunArgs {
+  std::span<std::byte> workspace{};                  // at least WorkspaceBytes(executor.concurrency())
+  TypedView<const std::byte, kRank + 2> residual{};  // read if QuantizedEpilogue::has_residual; extents of the output
+};
+
+namespace op {
+
+// `shape` is valid.
+LACUNA_API Result<Int8Plan> PlanQuantized(const Int8Kernels& kernels, const RowSource<int8_t>& weights,
+                                          const ConvShape<3>& shape, const QuantizedEpilogue& epilogue,
+                                          const PlanPolicy& policy);
+
+}  // namespace op
+
+// A plan: weights packed for one SIMD target, a layout of the input tile, an epilogue. Movable; Run may be called from
+// many threads at once. Of rank 1 with a kernel of 1 it is a matrix product: planar views are [K, N], channels-last
+// ones [N, K]. Made by MakeQuantizedConvolution.
+template <int kRank>
+class QuantizedConvolution {
+ public:
+  using View = TypedView<std::byte, kRank + 2>;
+  using ConstView = TypedView<const std::byte, kRank + 2>;
+
+  const ConvShape<kRank>& shape() const { return shape_; }
+  // Highway's bit of the SIMD target whose kernels the plan is bound to.
+  int64_t target() const { return plan_.kernels().target; }
+  // That multiplies: "vpdpbusd".
+  const char* instruction() const { return plan_.kernels().instruction; }
+
+  // Bytes that Run needs in QuantizedRunArgs::workspace for an executor of that concurrency.
+  size_t WorkspaceBytes(size_t threads) const { return plan_.WorkspaceBytes(threads); }
+
+  // y as QuantizedEpilogue defines it. Axes are (batch, channel, spatial...), of any strides: planar and channels-last
+  // views are served alike. x and y must not overlap; the residual may be y. Fails if a type, an extent or the
+  // workspace does not fit; no memory is allocated. Results are the same bits for any number of threads, on every SIMD
+  // target.
+  Status Run(const ConstView& x, const View& y, const QuantizedRunArgs<kRank>& args,
+             ExecutorRef executor = SerialExecutor{}) const {
+    LACUNA_RETURN_IF_ERROR(CheckTypedView("x", x, x_type_, shape_.input_tensor()));
+    LACUNA_RETURN_IF_ERROR(CheckTypedView("y", y, y_type_, shape_.output_tensor()));
+    Int8Run run{.x = ToActivations<const std::byte>(x),
+                .y = ToActivations<std::byte>(y),
+                .residual = {},
+                .batch = shape_.batch,
+                .workspace = args.workspace};
+    if (has_residual_) {
+      LACUNA_RETURN_IF_ERROR(CheckTypedView("args.residual", args.residual, residual_type_, shape_.output_tensor()));
+      run.residual = ToActivations<const std::byte>(args.residual);
+    }
+    return plan_.Run(run, executor);
+  }
+
+  Explanation Explain() const { return plan_.Explain(); }
+
+  // See MakeQuantizedConvolution, which passes the kernels of the active SIMD target.
+  template <Policy P>
+  static Result<QuantizedConvolution> Make(const Int8Kernels& kernels, const RowSource<int8_t>& weights,
+                                           const ConvShape<kRank>& shape, const QuantizedEpilogue& epilogue,
+                                           const P& policy) {
+    LACUNA_RETURN_IF_ERROR(shape.Validate());
+    LACUNA_ASSIGN_OR_RETURN(plan,
+                            op::PlanQuantized(kernels, weights, AsVolume(shape), epilogue, PlanPolicy::Of(policy)));
+    return QuantizedConvolution(shape, epilogue, std::move(plan));
+  }
+
+ private:
+  QuantizedConvolution(const ConvShape<kRank>& shape, const QuantizedEpilogue& epilogue, Int8Plan plan)
+      : shape_(shape),
+        x_type_(epilogue.x.type),
+        y_type_(epilogue.y.type),
+        residual_type_(epilogue.residual.type),
+        has_residual_(epilogue.has_residual),
+        plan_(std::move(plan)) {}
+
+  template <class Byte>
+  static ActivationView<Byte> ToActivations(const TypedView<Byte, kRank + 2>& view) {
+    ActivationView<Byte> activations{view.data, view.stride[0], view.stride[1], {}};
+    for (size_t a = 0; a < kRank; ++a) activations.axis_stride[3 - kRank + a] = view.stride[a + 2];
+    return activations;
+  }
+
+  ConvShape<kRank> shape_;
+  ValueType x_type_, y_type_, residual_type_;
+  bool has_residual_;
+  Int8Plan plan_;
+};
+
+}  // namespace lacuna::inline LACUNA_ABI
+
+#ifndef LACUNA_COMPILED
+#include "lacuna/op/quantized_convolution.ipp"  // IWYU pragma: keep
+#endif
+
+#endif  // LACUNA_OP_QUANTIZED_CONVOLUTION_H_
