@@ -33,7 +33,8 @@ struct DefaultTiles<32> {
 // Those of 8-bit products, whose columns are groups of four.
 template <int kRegisters>
 struct DefaultInt8Tiles {
-  using Type = AnyOf<RegisterTile<4, 3, AllMasks<4>>>;
+  // Products of pairs take a register each before they are added: with 4 x 3, g++ keeps the sums in memory.
+  using Type = AnyOf<RegisterTile<4, 2, AllMasks<4>>>;
 };
 template <>
 struct DefaultInt8Tiles<32> {
