@@ -28,6 +28,8 @@ NETWORKS = ["vgg16", "resnet18", "resnet50", "mobilenet_v2", "yolov4_tiny", "c3d
 USUAL = {"c3d": 3.6, "r2plus1d": 3.2, "s3d": 2.1}
 STRUCTURED = ["bcr_col", "bcr_kernel", "punched", "pattern", "block_8x1"]
 UNSTRUCTURED = ["unstructured"]
+# By name: built-in networks call their depthwise layers so.
+PRUNED = "^(?!.*depthwise)"
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -98,7 +100,7 @@ class Bench:
                    str(self.options.threads), "--json", path]
         if scheme:
             command += ["--compare", "dense", "--scheme", scheme]
-            command += ["--flops-rate", "usual"] if rate == "usual" else ["--rate", rate, "--layers", "."]
+            command += ["--flops-rate", "usual"] if rate == "usual" else ["--rate", rate, "--layers", PRUNED]
         if run(command, self.cores) is None:
             return None
         with open(path, encoding="utf-8") as file:
