@@ -6,6 +6,8 @@
 #include <system_error>
 
 #include "clip/folder.h"
+#include "clip/frame.h"
+#include "clip/image.h"
 #include "clip/video.h"
 
 namespace clip {
@@ -49,6 +51,16 @@ Result<Clip> ReadClip(const std::string& path, const ClipOptions& options) {
   if (type == std::filesystem::file_type::regular) return ReadVideo(path, options);
   return Status::Make(StatusCode::kNotFound, "cannot read '%s': %s", path.c_str(),
                       error ? error.message().c_str() : "neither a folder nor a file");
+}
+
+Result<Clip> ReadStill(const std::string& path, int64_t height, int64_t width) {
+  LACUNA_ASSIGN_OR_RETURN(image, ReadImage(path));
+  const bool as_it_is = height == 0 && width == 0;
+  const ClipOptions options = {1, as_it_is ? image.height : height, as_it_is ? image.width : width};
+  LACUNA_RETURN_IF_ERROR(CheckOptions(options));
+  Clip clip = EmptyClip(options);
+  StoreFrame({image.rgb.data(), static_cast<size_t>(image.width) * 3, image.width, image.height}, 0, clip);
+  return clip;
 }
 
 }  // namespace clip

@@ -45,6 +45,10 @@ inline constexpr int64_t kMaxClipValues = int64_t{1} << 28;  // 3 * frames * hei
 // are this function's. A log callback of the program's own is replaced by FFmpeg's.
 lacuna::Result<Clip> ReadClip(const std::string& path, const ClipOptions& options);
 
+// One image as a clip of one frame: scaled and cropped to height x width, or as it is where both are 0. Errors are
+// those of a folder's images.
+lacuna::Result<Clip> ReadStill(const std::string& path, int64_t height, int64_t width);
+
 }  // namespace clip
 
 #endif  // LACUNA_EXAMPLES_CLIP_CLIP_H_

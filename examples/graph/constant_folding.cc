@@ -82,6 +82,7 @@ class Folder {
   Status Fold(std::vector<std::string>* problems) {
     for (Node& node : std::exchange(graph_.nodes, {})) Process(std::move(node));
     LACUNA_RETURN_IF_ERROR(problems_.Report(problems));
+    if (!late_.empty()) SplitLate();
     RemoveUnread();
     return Status();
   }
@@ -109,6 +110,7 @@ class Folder {
     const bool dangling = std::any_of(node.inputs.begin(), node.inputs.end(),
                                       [&](const std::string& input) { return unknown_.contains(input); });
     if (dangling) return Forget(node);
+    if (IsLate(node)) return Defer(std::move(node));
     if (IsControlFlow(node)) return Unroll(node);
     auto inferred = InferNode(graph_, node, values_, max_elements_);
     if (!inferred.ok()) return Fail(node, inferred.status());
@@ -129,16 +131,61 @@ class Folder {
     graph_.nodes.push_back(std::move(node));
   }
 
+  // ---- what is known only while the network runs
+
+  // Whether its extents depend on data, or it reads what such a node makes.
+  bool IsLate(const Node& node) const {
+    const Operator* op = FindOperator(node.op);
+    if (op != nullptr && op->extents_by_data && !AreKnown(node.inputs)) return true;
+    if (late_.empty()) return false;
+    std::set<std::string> read;
+    CollectReads(node, read);
+    return std::any_of(read.begin(), read.end(), [&](const std::string& name) { return late_.contains(name); });
+  }
+
+  void Defer(Node node) {
+    late_.insert(node.outputs.begin(), node.outputs.end());
+    late_.erase("");
+    late_nodes_.push_back(std::move(node));
+  }
+
+  // Gives the late nodes a graph of their own, whose inputs are this one's outputs.
+  void SplitLate() {
+    auto late = std::make_shared<Graph>();
+    late->name = graph_.name;
+    late->opset = graph_.opset;
+    late->outputs = std::exchange(graph_.outputs, {});
+    std::set<std::string> read(late->outputs.begin(), late->outputs.end());
+    for (const Node& node : late_nodes_) CollectReads(node, read);
+    for (const std::string& name : read) {
+      if (const Tensor* constant = graph_.Constant(name); constant != nullptr) {
+        late->initializers[name] = *constant;
+      } else if (const auto value = values_.find(name); value != values_.end()) {
+        late->inputs.push_back({name, value->second.shape, value->second.type});
+        graph_.outputs.push_back(name);
+      }
+    }
+    late->nodes = std::move(late_nodes_);
+    outputs_ = {graph_.outputs.begin(), graph_.outputs.end()};
+    graph_.late = std::move(late);
+  }
+
+  // ---- what is known
+
+  bool AreKnown(const std::vector<std::string>& inputs) const {
+    return std::all_of(inputs.begin(), inputs.end(), [&](const std::string& input) {
+      const Tensor* tensor = graph_.Constant(input);
+      return input.empty() || (tensor != nullptr && !tensor->generate);
+    });
+  }
+
   // Whether all that decides the node's outputs is known.
   bool IsKnown(const Node& node) const {
     for (const std::string& output : node.outputs) {
       if (!output.empty() && Elements(values_.at(output).shape) > kMaxFoldedElements) return false;
     }
     if (node.op == "Shape" || node.op == "Size") return true;
-    return std::all_of(node.inputs.begin(), node.inputs.end(), [&](const std::string& input) {
-      const Tensor* tensor = graph_.Constant(input);
-      return input.empty() || (tensor != nullptr && !tensor->generate);
-    });
+    return AreKnown(node.inputs);
   }
 
   void Define(const std::string& name, Tensor tensor) {
@@ -473,6 +520,8 @@ class Folder {
   std::set<std::string> read_;
   std::set<std::string> body_read_;
   std::set<std::string> unknown_;
+  std::set<std::string> late_;  // values whose extents depend on data
+  std::vector<Node> late_nodes_;
   ProblemList problems_;
 };
 

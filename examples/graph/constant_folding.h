@@ -16,6 +16,7 @@ namespace graph {
 //   - an If with a known condition becomes its branch, another one a selection from both; a Loop with known trip count
 //   and conditions its iterations, a
 //     Scan its iterations;
+//   - nodes whose extents depend on values that are not known, and those behind them, become Graph::late;
 //   - outputs that nobody reads are forgotten, and so are initializers and nodes that nothing needs.
 // Values are computed by the operators' own steps. `problems`, unless null, receives all that keeps the executor from
 // running the graph, a line each: the node and why. The Status is the first of them, and says if there are more.

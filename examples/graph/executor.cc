@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "graph/constant_folding.h"
 #include "graph/flops_rate.h"
 #include "graph/layer_selection.h"
 #include "graph/memory_plan.h"
@@ -108,6 +109,7 @@ class Compiler {
       context.stored = options_.stored;
       context.reference = options_.reference;
       context.keep_weights = options_.keep_weights;
+      if (!options_.reference && !options_.keep_weights) context.sibling = SiblingOf(*layer.node);
       LACUNA_ASSIGN_OR_RETURN(matrices, WeightMatricesOf(graph_, values_, *layer.node));
       for (const WeightMatrix& matrix : matrices) {
         context.schemes.push_back(selection.Selects(*layer.node, matrix) ? scheme : lacuna::prune::Scheme{});
@@ -115,6 +117,16 @@ class Compiler {
       planned.push_back({std::move(context), std::move(matrices)});
     }
     return planned;
+  }
+
+  // The sibling's step of a node of that name, or null.
+  const Step* SiblingOf(const Node& node) const {
+    if (options_.sibling == nullptr) return nullptr;
+    const Network& sibling = *options_.sibling;
+    for (size_t i = 0; i < sibling.layers_.size(); ++i) {
+      if (sibling.layers_[i].name == node.name) return sibling.schedule_[i].step.get();
+    }
+    return nullptr;
   }
 
   // While a layer is packed both forms of its weights exist: the largest come first, when little else does.
@@ -167,6 +179,7 @@ class Compiler {
       for (const std::string& input : network.schedule_[static_cast<size_t>(i)].step->inputs()) Extend(input, i);
     }
     for (const std::string& output : graph_.outputs) Extend(output, steps);
+    ShareInPlace(network);
     const MemoryPlan plan = PlanMemory(lifetimes_);
     if (plan.bytes > kMaxArenaBytes) {
       return Status::InvalidArgument("the network's values need %zu bytes, the limit is %zu", plan.bytes,
@@ -174,9 +187,7 @@ class Compiler {
     }
     LACUNA_ASSIGN_OR_RETURN(arena, lacuna::Buffer<std::byte>::Make(plan.bytes));
     network.arena_ = std::move(arena);
-    for (const auto& [name, index] : index_) {
-      memory_[name] = network.arena_.data() + plan.offset[index];
-    }
+    for (const auto& [name, index] : index_) memory_[name] = network.arena_.data() + plan.offset[index];
     LACUNA_RETURN_IF_ERROR(CheckConstants(network));
     Connect(network);
     return Status();
@@ -199,6 +210,22 @@ class Compiler {
                           Owner(value).c_str());
     }
     return Status();
+  }
+
+  // Steps that may work in place take over the memory of an input that nobody reads after them.
+  void ShareInPlace(const Network& network) {
+    for (size_t i = 0; i < network.schedule_.size(); ++i) {
+      const Step& step = *network.schedule_[i].step;
+      if (!step.InPlace()) continue;
+      const auto input = index_.find(Owner(step.inputs()[0]));
+      if (input == index_.end()) continue;  // a constant
+      size_t& output = index_.at(made_[i][0]);
+      Lifetime& from = lifetimes_[input->second];
+      if (from.first < 0 || from.last != static_cast<int>(i) || from.bytes != lifetimes_[output].bytes) continue;
+      from.last = lifetimes_[output].last;
+      lifetimes_[output].bytes = 0;
+      output = input->second;
+    }
   }
 
   void AddValue(const std::string& name, int first, int last) {
@@ -231,6 +258,8 @@ class Compiler {
       network.outputs_.push_back(Memory(output));
       network.output_infos_.push_back(values_.at(output));
     }
+    network.max_elements_ = options_.max_elements;
+    network.late_outputs_.assign(graph_.model_outputs().size(), Tensor{.shape = {0}});
   }
 
   Status AllocateWorkspace(Network& network) const {
@@ -307,14 +336,39 @@ Status Network::SetInput(size_t i, const Tensor& values) {
   return Status();
 }
 
-Tensor Network::OutputTensor(size_t i) const {
-  Tensor tensor{.type = output_type(i), .shape = output_shape(i)};
+Tensor Network::StepOutput(size_t i) const {
+  Tensor tensor{.type = output_infos_[i].type, .shape = output_infos_[i].shape};
   if (tensor.IsFloats()) {
-    for (const float value : output(i)) tensor.floats.push_back(RoundedTo(tensor.type, value));
+    const auto* values = static_cast<const float*>(outputs_[i]);
+    tensor.floats.resize(OutputElements(i));
+    std::transform(values, values + tensor.floats.size(), tensor.floats.begin(),
+                   [&](float value) { return RoundedTo(tensor.type, value); });
   } else {
-    tensor.integers.assign(integer_output(i).begin(), integer_output(i).end());
+    const auto* values = static_cast<const int64_t*>(outputs_[i]);
+    tensor.integers.assign(values, values + OutputElements(i));
   }
   return tensor;
+}
+
+Tensor Network::OutputTensor(size_t i) const { return IsLate() ? late_outputs_[i] : StepOutput(i); }
+
+// All values are known by now: what is left of the graph folds.
+Status Network::RunLate() try {
+  Graph late = *graph_->late;
+  late.inputs.clear();
+  for (size_t i = 0; i < graph_->outputs.size(); ++i) late.initializers[graph_->outputs[i]] = StepOutput(i);
+  LACUNA_RETURN_IF_ERROR(FoldConstants(late, max_elements_));
+  for (size_t i = 0; i < late.outputs.size(); ++i) {
+    const Tensor* output = late.Constant(late.outputs[i]);
+    if (output == nullptr) {
+      return Status::Make(StatusCode::kUnsupported, "output '%s' is too large for what depends on data",
+                          late.outputs[i].c_str());
+    }
+    late_outputs_[i] = *output;
+  }
+  return Status();
+} catch (const std::bad_alloc&) {
+  return Status::OutOfMemory("Network::Run", 0);
 }
 
 Status Network::Run(std::span<double> layer_ms) {
@@ -327,7 +381,7 @@ Status Network::Run(std::span<double> layer_ms) {
     layer_ms[i] = std::chrono::duration<double, std::milli>(after - before).count();
     before = after;
   }
-  return Status();
+  return IsLate() ? RunLate() : Status();
 }
 
 Result<std::vector<LayerError>> Network::Verify() {

@@ -21,6 +21,8 @@
 
 namespace graph {
 
+class Network;
+
 struct CompileOptions {
   lacuna::prune::Scheme scheme{};  // of the layers that `layers` selects
   // If set, scheme.rate gives way to the rate that makes the FLOPs of all convolutions this many times fewer.
@@ -32,6 +34,10 @@ struct CompileOptions {
   bool keep_weights = false;  // beside their packed form, which Verify needs
   KernelSelection kernels{};
   bool choose_layouts = true;  // else all values are planar
+  // A network of the same model with the same options, but other extents: layers share the packed weights that it has,
+  // if only for as long as this one is compiled. Those in Winograd form, depthwise, transposed and recurrent ones are
+  // packed anew. Ignored with `reference` or `keep_weights`.
+  const Network* sibling = nullptr;
   size_t threads = 1;
   int64_t max_elements = kMaxTensorElements;  // of any one value
 };
@@ -77,14 +83,19 @@ class Network {
   std::span<int64_t> integer_input(size_t i) { return {static_cast<int64_t*>(inputs_[i]), InputElements(i)}; }
   // Copies `values`, whose shape must be that of the input, converting between types as Cast does.
   Status SetInput(size_t i, const Tensor& values);
-  size_t output_count() const { return outputs_.size(); }
-  const std::string& output_name(size_t i) const { return graph_->outputs[i]; }
-  const Shape& output_shape(size_t i) const { return output_infos_[i].shape; }
-  ElementType output_type(size_t i) const { return output_infos_[i].type; }
+  size_t output_count() const { return graph_->model_outputs().size(); }
+  const std::string& output_name(size_t i) const { return graph_->model_outputs()[i]; }
+  // Where extents depend on data, those of the last Run; before there was one they are 0.
+  const Shape& output_shape(size_t i) const { return IsLate() ? late_outputs_[i].shape : output_infos_[i].shape; }
+  ElementType output_type(size_t i) const { return IsLate() ? late_outputs_[i].type : output_infos_[i].type; }
   // What the last Run computed. Precondition: its type is floating-point.
-  std::span<const float> output(size_t i) const { return {static_cast<const float*>(outputs_[i]), OutputElements(i)}; }
+  std::span<const float> output(size_t i) const {
+    if (IsLate()) return late_outputs_[i].floats;
+    return {static_cast<const float*>(outputs_[i]), OutputElements(i)};
+  }
   // The same of integer and boolean types.
   std::span<const int64_t> integer_output(size_t i) const {
+    if (IsLate()) return late_outputs_[i].integers;
     return {static_cast<const int64_t*>(outputs_[i]), OutputElements(i)};
   }
   Tensor OutputTensor(size_t i) const;
@@ -111,8 +122,13 @@ class Network {
   friend class Compiler;
 
   explicit Network(const Graph& graph, Threads threads) : graph_(&graph), threads_(std::move(threads)) {}
+  bool IsLate() const { return graph_->late != nullptr; }
+  // Runs Graph::late on what the steps left.
+  Status RunLate();
+  // Of the graph itself, whatever is late.
+  Tensor StepOutput(size_t i) const;
   size_t InputElements(size_t i) const { return static_cast<size_t>(Elements(input_info(i).shape)); }
-  size_t OutputElements(size_t i) const { return static_cast<size_t>(Elements(output_shape(i))); }
+  size_t OutputElements(size_t i) const { return static_cast<size_t>(Elements(output_infos_[i].shape)); }
   StepArgs Args(const Scheduled& scheduled) {
     return {.inputs = scheduled.inputs,
             .outputs = scheduled.outputs,
@@ -130,6 +146,8 @@ class Network {
   std::vector<void*> inputs_;
   std::vector<const void*> outputs_;
   std::vector<TensorInfo> output_infos_;
+  std::vector<Tensor> late_outputs_;
+  int64_t max_elements_ = kMaxTensorElements;
 };
 
 }  // namespace graph

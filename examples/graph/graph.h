@@ -135,7 +135,11 @@ struct Graph {
   std::map<std::string, Tensor> initializers;
   std::vector<Node> nodes;
   std::map<std::string, std::string> metadata;
+  // What depends on extents that are known only once this graph has run (operators with extents_by_data), or null. Its
+  // inputs are outputs of this graph, its outputs those of the model.
+  std::shared_ptr<const Graph> late{};
 
+  const std::vector<std::string>& model_outputs() const { return late == nullptr ? outputs : late->outputs; }
   // The initializer `name`, or null.
   const Tensor* Constant(const std::string& value_name) const {
     const auto found = initializers.find(value_name);

@@ -195,15 +195,18 @@ class Importer {
     const bool is_given = named != options_.shapes.end() || values != nullptr;
     const Shape given = named != options_.shapes.end() ? named->second : values != nullptr ? values->shape : Shape();
     const auto& type = proto.type().tensor_type();
+    const auto fallback = options_.fallback_shapes.find(input.name);
+    bool falls_back = !is_given && fallback != options_.fallback_shapes.end();
     if (!type.has_shape()) {
-      if (is_given) input.shape = given;
-      if (!is_given) Problem(OpenShape(input.name, "its shape", "AxBx..."));
+      if (is_given || falls_back) input.shape = is_given ? given : fallback->second;
+      if (!is_given && !falls_back) Problem(OpenShape(input.name, "its shape", "AxBx..."));
       return CheckInput(input);
     }
     if (is_given && static_cast<int>(given.size()) != type.shape().dim_size()) {
       return Status::InvalidArgument("graph input '%s' has %d axes, the shape given, %s, has %zu", input.name.c_str(),
                                      type.shape().dim_size(), ToString(given).c_str(), given.size());
     }
+    falls_back = falls_back && static_cast<int>(fallback->second.size()) == type.shape().dim_size();
     std::string open, example;
     for (int i = 0; i < type.shape().dim_size(); ++i) {
       const auto& dim = type.shape().dim(i);
@@ -216,6 +219,8 @@ class Importer {
               "graph input '%s': axis %d has extent %lld, the shape given, %s, contradicts it", input.name.c_str(), i,
               static_cast<long long>(fixed), ToString(given).c_str());
         }
+      } else if (fixed < 0 && falls_back) {
+        extent = fallback->second[static_cast<size_t>(i)];
       } else if (fixed < 0 && named_extents_.contains(dim.dim_param())) {
         extent = named_extents_.at(dim.dim_param());
       } else if (fixed < 0 && i == 0) {

@@ -19,7 +19,9 @@ struct ImportOptions {
   // The first extent of an input whose model leaves it open, 1 if none is given. One that is given must not contradict
   // an extent that the model fixes.
   std::optional<int64_t> batch{};
-  std::map<std::string, Shape> shapes{};      // of graph inputs, where the model leaves extents open
+  std::map<std::string, Shape> shapes{};  // of graph inputs, where the model leaves extents open
+  // Of graph inputs too: extents that stand where the model and `shapes` leave them open, and nowhere else.
+  std::map<std::string, Shape> fallback_shapes{};
   std::map<std::string, Tensor> constants{};  // graph inputs to treat as initializers of this value
   // What a graph input will be given, null where that is not known: its extents stand where the model leaves them open,
   // and a single integer, which may decide what runs, becomes a constant.

@@ -12,8 +12,8 @@ std::vector<Operator> SortedOperators() {
   for (const std::span<const Operator> family :
        {ActivationOperators(), ArithmeticOperators(), ComparisonOperators(), ConstructionOperators(),
         ConvolutionOperators(), GatherOperators(), MatMulOperators(), MovementOperators(), NormalizationOperators(),
-        PoolingOperators(), RecurrentOperators(), ReductionOperators(), ResizeOperators(), ShapeOperators(),
-        SortingOperators()}) {
+        PoolingOperators(), RecurrentOperators(), ReductionOperators(), ResizeOperators(), SelectionOperators(),
+        ShapeOperators(), SortingOperators()}) {
     all.insert(all.end(), family.begin(), family.end());
   }
   std::sort(all.begin(), all.end(), [](const Operator& a, const Operator& b) { return a.name < b.name; });

@@ -55,6 +55,8 @@ struct Operator {
   InferResult (*infer)(const NodeContext&) = nullptr;
   // Null: the output is input 0 under another shape. It shares its memory and has no step.
   StepResult (*make)(const StepContext&) = nullptr;
+  // Extents of outputs depend on the values of inputs: inference needs these.
+  bool extents_by_data = false;
 };
 
 // The families, sorted by name inside each.
@@ -71,6 +73,7 @@ std::span<const Operator> PoolingOperators();
 std::span<const Operator> RecurrentOperators();
 std::span<const Operator> ReductionOperators();
 std::span<const Operator> ResizeOperators();
+std::span<const Operator> SelectionOperators();
 std::span<const Operator> ShapeOperators();
 std::span<const Operator> SortingOperators();
 

@@ -360,6 +360,35 @@ class Rewriter {
     return tensor->floats;
   }
 
+  // x * scale + shift anywhere else: one pass instead of two. `shift` is of each channel.
+  bool ScaleAndShift(Node& add, const std::string& product, const std::vector<float>& shift) {
+    Node* multiply = Maker(product, "Mul");
+    const Shape& output = values_.at(add.outputs[0]).shape;
+    for (size_t i = 0; multiply != nullptr && i < 2; ++i) {
+      const auto scale = PerChannel(multiply->inputs[i], output);
+      if (!scale.has_value() || values_.at(multiply->inputs[1 - i]).shape != output) continue;
+      MakeAffine(add, multiply->inputs[1 - i], *scale, shift, {multiply});
+      return true;
+    }
+    return false;
+  }
+
+  // Makes `node` a BatchNormalization that computes scale * input + shift.
+  void MakeAffine(Node& node, const std::string& input, const std::vector<float>& scale,
+                  const std::vector<float>& shift, const std::vector<Node*>& others) {
+    const Shape shape = {static_cast<int64_t>(scale.size())};
+    const std::string prefix = node.outputs[0] + "/";
+    const std::vector<std::string> inputs = {input, prefix + "scale", prefix + "shift", prefix + "mean",
+                                             prefix + "variance"};
+    graph_.initializers[inputs[1]] = {.shape = shape, .floats = scale};
+    graph_.initializers[inputs[2]] = {.shape = shape, .floats = shift};
+    graph_.initializers[inputs[3]] = {.shape = shape, .floats = std::vector<float>(scale.size(), 0.0f)};
+    graph_.initializers[inputs[4]] = {.shape = shape, .floats = std::vector<float>(scale.size(), 1.0f)};
+    Replace(node, "BatchNormalization", inputs, others);
+    node.attributes["epsilon"] = 0.0f;
+    affine_.insert(&node);
+  }
+
   // A Mul or Add of constants behind a convolution is a BatchNormalization, one that another follows becomes one with
   // it.
   bool Affine(Node& node) {
@@ -372,35 +401,26 @@ class Rewriter {
       const bool behind = Maker(x, "Conv") != nullptr || Maker(x, "ConvTranspose") != nullptr;
       Node* before = Maker(x, "BatchNormalization");
       const bool joins = before != nullptr && affine_.contains(before);
-      if (!behind && !joins) continue;
-      const std::string prefix = node.outputs[0] + "/";
-      Tensor scale{.type = ElementType::kFloat, .shape = {output[1]}, .floats = *numbers}, shift = scale;
-      if (node.op == "Mul") shift.floats.assign(numbers->size(), 0.0f);
-      if (node.op == "Add") scale.floats.assign(numbers->size(), 1.0f);
+      if (!behind && !joins) {
+        if (node.op == "Add" && ScaleAndShift(node, x, *numbers)) return true;
+        continue;
+      }
+      std::vector<float> scale = *numbers, shift = *numbers;
+      if (node.op == "Mul") shift.assign(numbers->size(), 0.0f);
+      if (node.op == "Add") scale.assign(numbers->size(), 1.0f);
       std::vector<Node*> others;
       std::string input = x;
       if (joins) {  // scale * (s x + t) + shift
         const Tensor& s = *graph_.Constant(before->inputs[1]);
         const Tensor& t = *graph_.Constant(before->inputs[2]);
         for (size_t c = 0; c < numbers->size(); ++c) {
-          shift.floats[c] += scale.floats[c] * t.floats[c];
-          scale.floats[c] *= s.floats[c];
+          shift[c] += scale[c] * t.floats[c];
+          scale[c] *= s.floats[c];
         }
         input = before->inputs[0];
         others.push_back(before);
       }
-      Tensor mean = scale, variance = scale;
-      mean.floats.assign(numbers->size(), 0.0f);
-      variance.floats.assign(numbers->size(), 1.0f);
-      const std::vector<std::string> inputs = {input, prefix + "scale", prefix + "shift", prefix + "mean",
-                                               prefix + "variance"};
-      graph_.initializers[inputs[1]] = std::move(scale);
-      graph_.initializers[inputs[2]] = std::move(shift);
-      graph_.initializers[inputs[3]] = std::move(mean);
-      graph_.initializers[inputs[4]] = std::move(variance);
-      Replace(node, "BatchNormalization", inputs, others);
-      node.attributes["epsilon"] = 0.0f;
-      affine_.insert(&node);
+      MakeAffine(node, input, scale, shift, others);
       return true;
     }
     return false;

@@ -15,6 +15,7 @@ namespace graph {
 //   (x - mean) / sqrt(mean((x - mean)^2) + e) * scale + shift    -> LayerNormalization
 //   max(x, c), min(x, c) with a number c                         -> Clip
 //   x * s + t behind a Conv or ConvTranspose, one number each channel -> BatchNormalization, which fuses
+//   x * s + t elsewhere, likewise                                -> BatchNormalization, one pass
 // Needs constants folded; `values` are the graph's. Operators may be newer than the graph's operator set.
 void RewritePatterns(Graph& graph, const Values& values);
 

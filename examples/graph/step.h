@@ -24,6 +24,7 @@
 namespace graph {
 
 struct NodeContext;  // graph/operator.h
+class Step;
 
 // What a step is made from. The graph outlives the step; its weights need to only where they are kept.
 struct StepContext {
@@ -38,6 +39,7 @@ struct StepContext {
   bool stored = false;               // take schemes and zeros from the model instead
   bool reference = false;            // layers with weights run lacuna's naive loops
   bool keep_weights = false;         // beside their packed form, for ErrorOverBound
+  const Step* sibling = nullptr;     // of the same node in other extents, to share packed weights with; may be null
 
   const Shape& InputShape(size_t i) const { return values.at(layer.node->inputs[i]).shape; }
   ElementType InputType(size_t i = 0) const { return values.at(layer.node->inputs[i]).type; }
@@ -57,8 +59,9 @@ struct StepContext {
 
 struct StepArgs {
   std::span<const void* const> inputs;  // as Step::inputs() names them
-  std::span<void* const> outputs;       // of Layer::output, then Layer::further; they overlap no input, nor each other
-  std::span<std::byte> workspace;       // WorkspaceBytes(threads.concurrency()), aligned to lacuna::kAlignment
+  // Of Layer::output, then Layer::further. They overlap no input, but for steps in place, nor each other.
+  std::span<void* const> outputs;
+  std::span<std::byte> workspace;  // WorkspaceBytes(threads.concurrency()), aligned to lacuna::kAlignment
   const Threads& threads;
 
   // T: float, or int64_t for values of integer types.
@@ -103,6 +106,9 @@ class Step {
   const std::vector<std::string>& inputs() const { return inputs_; }
 
   virtual size_t WorkspaceBytes(size_t /*threads*/) const { return 0; }
+  // Whether its first output may share the memory of its first input, which has as many bytes; where nobody reads that
+  // input later, it does.
+  virtual bool InPlace() const { return false; }
   virtual Status Run(const StepArgs& args) const = 0;
 
   // Null for steps without weights.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -203,7 +204,8 @@ TEST_CASE("memory is shared by values that do not meet") {
   test::ModelBuilder net;
   net.Input("x", {1, 64, 64}).Output("v9");
   for (int i = 0; i < 10; ++i) {
-    net.Node("n" + std::to_string(i), "Tanh", {i == 0 ? "x" : "v" + std::to_string(i - 1)}, "v" + std::to_string(i));
+    net.Node("n" + std::to_string(i), "Transpose", {i == 0 ? "x" : "v" + std::to_string(i - 1)},
+             "v" + std::to_string(i));
   }
   CHECK(Compiled(Import(net)).arena_bytes() == 3 * 64 * 64 * sizeof(float));  // the input and two in turn
 }
@@ -214,6 +216,121 @@ size_t ConstantBytes(const graph::Graph& model) {
     bytes += tensor.floats.size() * sizeof(float) + tensor.integers.size() * sizeof(int64_t);
   }
   return bytes;
+}
+
+TEST_CASE("steps in place take over memory that nobody else reads") {
+  test::ModelBuilder chain;
+  chain.Input("x", {1, 3, 40, 40}).Node("a", "Tanh", {"x"}, "a");
+  chain.Node("b", "Abs", {"a"}, "b");
+  chain.Node("c", "Sqrt", {"b"}, "c");
+  chain.Output("c");
+  const graph::Graph model = Import(chain);
+  Network network = Compiled(model);
+  CHECK(network.arena_bytes() == 2 * 3 * 1600 * sizeof(float));  // the input, which stays, and all others
+  const std::vector<float> x(network.input(0).begin(), network.input(0).end());
+  for (int run = 0; run < 2; ++run) {
+    const std::vector<float> y = OutputOf(network);
+    for (size_t i = 0; i < x.size(); ++i) CHECK(y[i] == doctest::Approx(std::sqrt(std::abs(std::tanh(x[i])))));
+  }
+  CHECK(std::equal(x.begin(), x.end(), network.input(0).begin()));
+}
+
+TEST_CASE("steps in place leave what is read later, or is an output") {
+  // a is read after b, through a view too; d is an output and e is made of it.
+  test::ModelBuilder builder;
+  builder.Input("x", {2, 24}).Integers("shape", {4, 12}).Node("a", "Neg", {"x"}, "a");
+  builder.Node("view", "Reshape", {"a", "shape"}, "view");
+  builder.Node("b", "Exp", {"a"}, "b");
+  builder.Node("c", "Abs", {"view"}, "c");
+  builder.Node("d", "Mul", {"b", "b"}, "d");
+  builder.Node("e", "Neg", {"d"}, "e");
+  builder.Output("c").Output("d").Output("e");
+  const graph::Graph model = Import(builder);
+  Network network = Compiled(model);
+  const std::vector<float> c = OutputOf(network);
+  for (size_t i = 0; i < c.size(); ++i) {
+    const float x = network.input(0)[i];
+    CHECK(c[i] == std::abs(x));
+    CHECK(network.output(1)[i] == doctest::Approx(std::exp(-2.0f * x)));
+    CHECK(network.output(2)[i] == -network.output(1)[i]);
+  }
+}
+
+TEST_CASE("outputs whose extents depend on data change from run to run") {
+  // The positive elements of x, their places, and what is made of x before.
+  test::ModelBuilder builder;
+  builder.Input("x", {2, 3}).Integers("flat", {6}).Output("picked").Output("y").Output("places");
+  builder.Node("relu", "Relu", {"x"}, "y");
+  builder.Node("reshape", "Reshape", {"y", "flat"}, "elements");
+  builder.Node("nonzero", "NonZero", {"elements"}, "found");
+  builder.Node("transpose", "Transpose", {"found"}, "places");
+  builder.Node("gather", "GatherND", {"elements", "places"}, "picked");
+  const graph::Graph model = Import(builder);
+  REQUIRE(model.late != nullptr);
+  Network network = Compiled(model);
+  REQUIRE(network.output_count() == 3);
+  CHECK(network.output_name(0) == "picked");
+  CHECK(network.output_shape(0) == graph::Shape{0});
+  for (const std::vector<float>& x :
+       {std::vector<float>{1, -2, 3, -4, -5, 6}, {-1, -1, -1, -1, -1, -1}, {7, 0, 0, 0, 0, 8}}) {
+    std::copy(x.begin(), x.end(), network.input(0).begin());
+    REQUIRE(network.Run().ok());
+    std::vector<float> picked;
+    std::vector<int64_t> places;
+    for (size_t i = 0; i < x.size(); ++i) {
+      if (x[i] > 0.0f) {
+        picked.push_back(x[i]);
+        places.push_back(static_cast<int64_t>(i));
+      }
+      CHECK(network.output(1)[i] == std::max(x[i], 0.0f));
+    }
+    const auto count = static_cast<int64_t>(picked.size());
+    CHECK(network.output_shape(0) == graph::Shape{count});
+    CHECK(network.output_shape(1) == graph::Shape{2, 3});
+    CHECK(network.output_shape(2) == graph::Shape{count, 1});
+    CHECK(std::equal(picked.begin(), picked.end(), network.output(0).begin(), network.output(0).end()));
+    CHECK(std::equal(places.begin(), places.end(), network.integer_output(2).begin(), network.integer_output(2).end()));
+    CHECK(network.OutputTensor(2).integers == places);
+  }
+}
+
+TEST_CASE("a network for other extents shares packed weights with its sibling") {
+  test::ModelBuilder builder;
+  builder.Input("x", {1, 16, -1, -1}).Output("y").Weights("w1", {24, 16, 3, 3}).Weights("b1", {24});
+  builder.Weights("w2", {8, 24, 1, 1});
+  builder.Node("first", "Conv", {"x", "w1", "b1"}, "a");
+  builder.Node("relu", "Relu", {"a"}, "r");
+  builder.Node("second", "Conv", {"r", "w2"}, "y");
+  const auto import = [&](int64_t height, int64_t width) {
+    graph::ImportOptions options;
+    options.shapes["x"] = {1, 16, height, width};
+    auto model = graph::ImportOnnx(builder.Bytes(), options);
+    REQUIRE_MESSAGE(model.ok(), std::string(model.status().message()));
+    return *std::move(model);
+  };
+  for (const Scheme& scheme : {Scheme{}, Scheme{SchemeKind::kBcrCol, 4.0}}) {
+    CompileOptions options;
+    options.scheme = scheme;
+    options.prune_first = true;
+    options.kernels.winograd_error = 0.0;
+    const graph::Graph small = import(8, 9), large = import(20, 31);
+    auto sibling = std::make_unique<Network>(Compiled(small, options));
+    Network alone = Compiled(large, options);
+    const std::vector<float> expected = OutputOf(alone);
+    // Without the weights themselves: packed ones are all that it has.
+    graph::Graph hollow = large;
+    for (auto& [name, tensor] : hollow.initializers) {
+      if (name[0] == 'w') tensor.floats.clear();
+    }
+    options.sibling = sibling.get();
+    Network network = Compiled(hollow, options);
+    sibling.reset();
+    CHECK(network.output_shape(0) == graph::Shape{1, 8, 18, 29});
+    const std::vector<float> output = OutputOf(network);
+    REQUIRE(output.size() == expected.size());
+    for (size_t i = 0; i < output.size(); ++i) CHECK(output[i] == doctest::Approx(expected[i]).epsilon(1e-4));
+    CHECK(network.layers()[0].weights->nnz == alone.layers()[0].weights->nnz);
+  }
 }
 
 TEST_CASE("memory is told part by part, and weights go once they are packed") {

@@ -216,6 +216,68 @@ TEST_CASE("a clip as input") {
   CheckOutcome(kRun + " vgg16 --input " + still.string(), 1, "'vgg16' takes no clips");
 }
 
+// A .npy file of floats.
+void WriteNpy(const fs::path& path, const std::string& shape, const std::vector<float>& values) {
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + shape + "), }";
+  header.resize(117, ' ');
+  header += '\n';
+  std::ofstream file(path, std::ios::binary);
+  file << std::string("\x93NUMPY\x01\x00\x76\x00", 10) << header;
+  file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
+}
+
+TEST_CASE("an image as input") {
+  const Folder folder;
+  const std::vector<int> red = {0, 10, 20, 30, 40, 250}, green = {1, 11, 21, 31, 41, 251}, blue = {9, 9, 9, 5, 5, 255};
+  const fs::path image = folder.path / "x.ppm", expected = folder.path / "y.npy";
+  {
+    std::ofstream file(image, std::ios::binary);
+    file << "P6\n3 2\n255\n";
+    for (size_t i = 0; i < red.size(); ++i) {
+      for (const auto& channel : {red, green, blue}) file.put(static_cast<char>(channel[i]));
+    }
+  }
+  const auto model = [&](const graph::Shape& shape) {
+    test::ModelBuilder builder;
+    builder.Input("x", shape).Output("y").Node("identity", "Neg", {"x"}, "negative");
+    builder.Node("again", "Neg", {"negative"}, "y");
+    REQUIRE(graph::WriteModel(builder.model(), folder.Out()).ok());
+  };
+  const std::string run = kRun + " " + folder.Out() + " --repeat 1 --tolerance 1e-6 --input x=" + image.string() + " ";
+  const std::string expect = "--expect " + expected.string();
+  const auto values = [&](bool planar, const auto& value) {
+    std::vector<float> all;
+    for (size_t k = 0; k < 18; ++k) {
+      const size_t channel = planar ? k / 6 : k % 3, i = planar ? k % 6 : k / 3;
+      all.push_back(value(channel, static_cast<float>((channel == 0 ? red : channel == 1 ? green : blue)[i])));
+    }
+    return all;
+  };
+  model({1, 3, 2, 3});
+  WriteNpy(expected, "1, 3, 2, 3", values(true, [](size_t, float pixel) { return pixel / 255.0f; }));
+  CheckOutcome(run + expect, 0, "ok");
+  CheckOutcome(run + expect + " --std 128", 1, "beyond the tolerance");
+  WriteNpy(expected, "1, 3, 2, 3", values(true, [](size_t channel, float pixel) {
+             const float mean[] = {1, 2, 3}, deviation[] = {2, 4, 8};
+             return (pixel - mean[channel]) / deviation[channel];
+           }));
+  CheckOutcome(run + expect + " --mean 1,2,3 --std 2,4,8", 0, "ok");
+  model({1, 2, 3, 3});  // the height is no number of channels
+  WriteNpy(expected, "1, 2, 3, 3", values(false, [](size_t, float pixel) { return pixel - 5.0f; }));
+  CheckOutcome(run + expect + " --mean 5 --std 1", 0, "ok");
+  CheckOutcome(run + expect + " --mean 5 --std 1 --bgr", 1, "beyond the tolerance");
+
+  model({1, 3, 8, 8});
+  CheckOutcome(run, 0, "whole run");  // scaled to the input
+  CheckOutcome(run + "--mean 1,2", 1, "--mean is '1,2'");
+  CheckOutcome(run + "--size 8", 1, "--size is '8'");
+  CheckOutcome(run + "--image-layout nhwc", 1, "as --image-layout says");
+  model({1, 12});
+  CheckOutcome(run, 1, "whose shape is [1, 12]");
+  CheckOutcome(kRun + " " + folder.Out() + " --mean 1", 1, "--input names none");
+  CheckOutcome(kRun + " " + folder.Out() + " --input x=/nonexistent.png", 1, "/nonexistent.png");
+}
+
 // A sanitizer's shadow and quarantine count as resident.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kMeasuresMemory = false;
@@ -276,6 +338,9 @@ TEST_CASE("lacuna-prune refuses") {
   }
   CheckOutcome(kPrune + files + " --scheme bcr_col --rate eight", 2, "rate");
   CheckOutcome(kPrune + files + " --scheme magic --rate 8", 1, "\"magic\"");
+  CheckOutcome(kPrune + files + " --scheme bcr_cool-8x", 1, "did you mean bcr_col?");
+  CheckOutcome(kPrune + files + " --scheme patern_g4 --rate 8", 1, "did you mean pattern_g4?");
+  CheckOutcome(kPrune + " vgg61 " + folder.Out() + " --scheme bcr_col-8x", 1, "did you mean vgg16?");
   CheckOutcome(kPrune + files + " --scheme dense --rate 8", 1, "dense");
   CheckOutcome(kPrune + files + " --scheme bcr_col --rate 8 --layers '(['", 1, "regular expression");
   CheckOutcome(kPrune + files + " --scheme bcr_col", 1, "no rate");
@@ -290,6 +355,8 @@ TEST_CASE("lacuna-prune refuses") {
 TEST_CASE("lacuna-run refuses") {
   const Folder folder;
   CheckOutcome(kRun + " /nonexistent.onnx", 1, "/nonexistent.onnx");
+  CheckOutcome(kRun + " resnet_50", 1, "did you mean resnet50?");
+  CheckOutcome(kRun + " " + folder.In() + " --scheme bcr_kernels-8x", 1, "did you mean bcr_kernel?");
   CheckOutcome(kRun + " " + folder.In() + " --scheme bcr_col", 1, "no rate");
   CheckOutcome(kRun + " " + folder.In() + " --scheme bcr_col-nanx", 1, "rate is nan");
   CheckOutcome(kRun + " " + folder.In() + " --scheme bcr_col --rate nan", 1, "rate is nan");

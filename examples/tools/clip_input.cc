@@ -1,14 +1,9 @@
 #include "tools/clip_input.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
 #include <numeric>
-#include <optional>
-#include <system_error>
 
 #include "graph/builtin.h"
 #include "tools/clip_module.h"
@@ -18,28 +13,6 @@ namespace {
 
 constexpr size_t kLargest = 5;
 constexpr int64_t kColours = 3;
-
-// The module stands beside the program. Named without a folder it is left to the system's search, where /proc is
-// absent.
-std::string ModulePath() {
-  std::error_code error;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  return error ? LACUNA_CLIP_MODULE : (program.parent_path() / LACUNA_CLIP_MODULE).string();
-}
-
-// The module stays loaded: what it read may be used for as long as the process runs.
-graph::Result<clip::Clip> LoadAndReadClip(const std::string& path, const clip::ClipOptions& options) {
-  void* module = dlopen(ModulePath().c_str(), RTLD_NOW | RTLD_LOCAL);
-  void* symbol = module == nullptr ? nullptr : dlsym(module, kReadClipSymbol);
-  if (symbol == nullptr) {
-    const char* error = dlerror();
-    return graph::Status::Make(graph::StatusCode::kUnsupported, "cannot read clips: %s",
-                               error == nullptr ? LACUNA_CLIP_MODULE : error);
-  }
-  std::optional<graph::Result<clip::Clip>> result;
-  reinterpret_cast<ReadClipFunction*>(symbol)(path, options, result);
-  return *std::move(result);
-}
 
 }  // namespace
 

@@ -57,7 +57,10 @@ graph::Status PrintContents(const std::string& name, const graph::Graph& model) 
   };
   for (const graph::ValueInfo& input : model.inputs) print(input.name);
   std::printf("outputs\n");
-  for (const std::string& output : model.outputs) print(output);
+  for (const std::string& output : model.model_outputs()) {
+    if (values.contains(output)) print(output);
+    if (!values.contains(output)) std::printf("  %-40s extents that depend on data\n", output.c_str());
+  }
   std::map<std::string, int> operators;
   for (const graph::Node& node : model.nodes) ++operators[node.op];
   std::printf("operators, after what is constant was computed\n");

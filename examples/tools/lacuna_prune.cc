@@ -21,6 +21,7 @@
 #include "tools/calibration_data.h"
 #include "tools/progress_bar.h"
 #include "tools/scheme_options.h"
+#include "tools/suggestion.h"
 #ifdef LACUNA_CALIBRATION
 #include "graph/calibrated_model.h"
 #endif
@@ -47,6 +48,7 @@ graph::Result<onnx::ModelProto> ModelOf(const std::string& name) {
     LACUNA_ASSIGN_OR_RETURN(network, graph::BuiltinNetwork(name));
     return graph::ToModel(network);
   }
+  LACUNA_RETURN_IF_ERROR(tools::CheckModelName(name));
   LACUNA_ASSIGN_OR_RETURN(model, graph::ReadModel(name));
   const std::string folder = std::filesystem::path(name).parent_path().string();
   LACUNA_RETURN_IF_ERROR(graph::EmbedExternalData(model, folder.empty() ? "." : folder));

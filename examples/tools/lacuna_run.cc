@@ -10,6 +10,7 @@
 #endif
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <optional>
 #include <ostream>
@@ -56,6 +57,7 @@ struct Arguments {
   std::string compare;
   std::string json;
   std::vector<std::string> inputs;
+  tools::ImageArguments image;
   std::string output;
   std::string expect;
   double tolerance = 1e-4;
@@ -117,10 +119,10 @@ Result<CompileOptions> OptionsOf(const Arguments& arguments) {
 // What the network is run on: a clip, tensors, or nothing, which is random.
 struct Inputs {
   std::vector<float> clip;
-  std::vector<tools::NamedTensor> tensors;
+  tools::GivenInputs given;
 
   Status Fill(Network& network) const {
-    LACUNA_RETURN_IF_ERROR(tools::SetInputs(tensors, network));
+    LACUNA_RETURN_IF_ERROR(tools::SetInputs(given.tensors, network));
     if (!clip.empty()) tools::SetInputClip(clip, network);
     return Status();
   }
@@ -128,7 +130,8 @@ struct Inputs {
 
 // A network that takes clips is given one by a folder of images or a video.
 bool IsClip(const std::vector<std::string>& inputs) {
-  return inputs.size() == 1 && !tools::IsTensorFile(inputs[0]) && inputs[0].find('=') == std::string::npos;
+  return inputs.size() == 1 && !tools::IsTensorFile(inputs[0]) && !tools::IsImageFile(inputs[0]) &&
+         inputs[0].find('=') == std::string::npos;
 }
 
 // Writes the outputs of a run, and compares them.
@@ -186,6 +189,10 @@ Status CheckPlanOptions(const Arguments& arguments) {
   return Status();
 }
 
+double MillisecondsSince(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+}
+
 bool HasStoredSchemes(const Graph& model) {
   return std::any_of(model.metadata.begin(), model.metadata.end(),
                      [](const auto& entry) { return entry.first.starts_with(graph::kSchemeMetadataPrefix); });
@@ -199,10 +206,13 @@ Status Run(const Arguments& arguments) {
   options.kernels = tuning.selection();
   Inputs inputs;
   if (!IsClip(arguments.inputs)) {
-    LACUNA_ASSIGN_OR_RETURN(tensors, tools::ReadInputs(arguments.inputs));
-    inputs.tensors = std::move(tensors);
+    LACUNA_ASSIGN_OR_RETURN(given, tools::ReadInputs(arguments.inputs, arguments.image));
+    inputs.given = std::move(given);
   }
-  LACUNA_ASSIGN_OR_RETURN(model, tools::LoadModel(arguments.model, inputs.tensors));
+  report::Report report;
+  auto begin = std::chrono::steady_clock::now();
+  LACUNA_ASSIGN_OR_RETURN(model, tools::LoadModel(arguments.model, inputs.given.tensors));
+  report.import_ms = MillisecondsSince(begin);
   const std::string& name = arguments.model.model;
   if (arguments.list) return report::PrintContents(name, model);
   if (options.stored && !HasStoredSchemes(model)) {
@@ -223,17 +233,19 @@ Status Run(const Arguments& arguments) {
     LACUNA_ASSIGN_OR_RETURN(clip, tools::ReadInputClip(arguments.inputs[0], name, model));
     inputs.clip = std::move(clip);
   }
-  LACUNA_RETURN_IF_ERROR(tools::NameInputs(model, inputs.tensors));
+  LACUNA_RETURN_IF_ERROR(tools::NameInputs(model, inputs.given.tensors));
+  LACUNA_RETURN_IF_ERROR(tools::ReadImages(model, arguments.image, inputs.given));
+  begin = std::chrono::steady_clock::now();
   auto compiled = arguments.compare.empty() ? Network::Compile(std::move(model), options)
                                             : Network::Compile(model, options);  // compiled once more below
   if (!compiled.ok()) return compiled.status();
+  report.plan_ms = MillisecondsSince(begin);
   LACUNA_RETURN_IF_ERROR(tuning.Save());
   Network network = *std::move(compiled);
   LACUNA_RETURN_IF_ERROR(inputs.Fill(network));
   if (arguments.explain) report::PrintExplanations(name, network);
   if (arguments.verify) LACUNA_RETURN_IF_ERROR(Verify(network));
 
-  report::Report report;
   report.model = name;
   report.target = graph::ActiveTargetName();
   report.kernels = tuning.Description();
@@ -321,8 +333,9 @@ int main(int argc, char** argv) {
   app.add_option(
       "--input", arguments.inputs,
       "what to run on instead of random values: NAME=FILE.npy (several times), a .npz or a folder of .npy "
-      "files with the names of inputs, a folder of ONNX test data; for a video network a folder of images or "
-      "a video, whose largest outputs are printed");
+      "files with the names of inputs, a folder of ONNX test data; NAME=IMAGE.png (jpg, bmp, ppm), scaled and cropped "
+      "to the input; for a video network a folder of images or a video, whose largest outputs are printed");
+  tools::AddImageOptions(app, arguments.image);
   app.add_option("--output", arguments.output, "write all outputs to FILE.npz, or to a folder as NAME.npy");
   app.add_option("--expect", arguments.expect,
                  "compare the outputs with those of a .npz, a .npy or a folder, print by how much each differs, and "

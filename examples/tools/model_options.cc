@@ -1,14 +1,15 @@
 #include "tools/model_options.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "graph/builtin.h"
 #include "graph/onnx_import.h"
+#include "graph/rewriting.h"
+#include "graph/shape_inference.h"
+#include "tools/parse_number.h"
+#include "tools/suggestion.h"
 #include "tools/tensor_file.h"
 
 namespace tools {
@@ -17,7 +18,6 @@ namespace {
 using graph::Result;
 using graph::Shape;
 using graph::Status;
-using graph::StatusCode;
 using graph::Tensor;
 
 // "name=text"; the name may hold '=' itself.
@@ -25,12 +25,6 @@ Result<std::pair<std::string, std::string>> Named(const char* option, const std:
   const size_t at = text.rfind('=');
   if (at != std::string::npos && at > 0) return std::pair(text.substr(0, at), text.substr(at + 1));
   return Status::InvalidArgument("%s is '%s', must be NAME=VALUE", option, text.c_str());
-}
-
-template <class T>
-bool ParseNumber(std::string_view text, T& value) {
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
 }
 
 // "1x3x480x640"; nothing is a scalar.
@@ -73,37 +67,6 @@ Result<Tensor> ParseConstant(const std::string& text) {
   return tensor;
 }
 
-// How many single-letter edits lie between two names.
-size_t Distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
-// Of something that looks like the name of a network rather than a file.
-Status NoSuchNetwork(const std::string& name) {
-  const std::string names = graph::BuiltinNetworkNames();
-  std::string closest;
-  for (size_t begin = 0; begin < names.size();) {
-    const size_t end = std::min(names.find_first_of(", ", begin), names.size());
-    const std::string known = names.substr(begin, end - begin);
-    if (!known.empty() && (closest.empty() || Distance(name, known) < Distance(name, closest))) closest = known;
-    begin = end + 1;
-  }
-  return Status::Make(StatusCode::kNotFound,
-                      "'%.40s' is no file and no built-in network; did you mean %s? There are %s", name.c_str(),
-                      closest.c_str(), names.c_str());
-}
-
 }  // namespace
 
 void AddModelOptions(CLI::App& app, ModelArguments& arguments) {
@@ -128,12 +91,12 @@ Result<graph::Graph> LoadModel(const ModelArguments& arguments, const std::vecto
       return Status::InvalidArgument("--shape, --constant and --value are for ONNX files, '%s' is built in",
                                      arguments.model.c_str());
     }
-    return graph::BuiltinNetwork(arguments.model, arguments.batch.value_or(1));
+    LACUNA_ASSIGN_OR_RETURN(network, graph::BuiltinNetwork(arguments.model, arguments.batch.value_or(1)));
+    LACUNA_ASSIGN_OR_RETURN(values, graph::InferValues(network));
+    graph::RewritePatterns(network, values);
+    return std::move(network);
   }
-  std::error_code error;
-  if (!std::filesystem::exists(arguments.model, error) && arguments.model.find_first_of("/.") == std::string::npos) {
-    return NoSuchNetwork(arguments.model);
-  }
+  LACUNA_RETURN_IF_ERROR(CheckModelName(arguments.model));
   graph::ImportOptions options;
   options.batch = arguments.batch;
   options.further_outputs = arguments.values;
@@ -147,8 +110,14 @@ Result<graph::Graph> LoadModel(const ModelArguments& arguments, const std::vecto
     LACUNA_ASSIGN_OR_RETURN(constant, ParseConstant(named.second));
     options.constants[named.first] = std::move(constant);
   }
+  // Of images there is no more than extents yet.
+  const auto has_values = [](const Tensor& tensor) { return !tensor.floats.empty() || !tensor.integers.empty(); };
+  for (const NamedTensor& input : inputs) {
+    if (!has_values(input.tensor)) options.fallback_shapes[input.name] = input.tensor.shape;
+  }
   options.given = [&](const std::string& name) -> const Tensor* {
     for (const NamedTensor& input : inputs) {
+      if (options.fallback_shapes.contains(input.name)) continue;
       if (input.name == name || (!input.name.empty() && input.name == FileStem(name))) return &input.tensor;
     }
     return nullptr;

@@ -269,6 +269,7 @@ void PrintTable(const Report& report) {
   std::printf("\n");
   PrintMemory("network", *report.network);
   if (report.dense != nullptr) PrintMemory("dense network", *report.dense);
+  std::printf("imported in %.0f ms, planned in %.0f ms\n", report.import_ms, report.plan_ms);
   std::printf("peak resident set of the process: %.1f MB\n", static_cast<double>(PeakResidentBytes()) * 1e-6);
 }
 
@@ -290,6 +291,8 @@ nlohmann::ordered_json ToJson(const Report& report) {
   json["throughput"] = {{std::string(throughput.items) + "_per_second", throughput.items_per_second}};
   if (throughput.frames_per_second > 0.0) json["throughput"]["frames_per_second"] = throughput.frames_per_second;
   const graph::MemoryUse use = report.network->memory();
+  json["import_ms"] = report.import_ms;
+  json["plan_ms"] = report.plan_ms;
   json["memory"] = {{"activation_bytes", use.activations}, {"packed_weight_bytes", use.packed_weights},
                     {"offset_bytes", use.offsets},         {"workspace_bytes", use.workspace},
                     {"constant_bytes", use.constants},     {"peak_resident_bytes", PeakResidentBytes()}};

@@ -37,6 +37,8 @@ struct Report {
   Timing timing;
   const graph::Network* dense = nullptr;  // null without a comparison; the same graph, so the same layers
   Timing dense_timing;
+  double import_ms = 0.0;  // of the model, its file read
+  double plan_ms = 0.0;    // and its steps made
 };
 
 // "64x64x3x3 s1 56x56": weights, stride and the spatial extents of the input; "3072x39+3072x1024 t100": both matrices

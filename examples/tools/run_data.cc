@@ -43,21 +43,46 @@ const NamedTensor* Find(const std::vector<NamedTensor>& outputs, const std::stri
 
 }  // namespace
 
-Result<std::vector<NamedTensor>> ReadInputs(const std::vector<std::string>& inputs) {
-  std::vector<NamedTensor> read;
+Result<GivenInputs> ReadInputs(const std::vector<std::string>& inputs, const ImageArguments& image_arguments) {
+  GivenInputs read;
   for (const std::string& text : inputs) {
     // "NAME=FILE", where neither is sure to lack '='.
     const size_t at = text.rfind('=');
     const bool named = at != std::string::npos && !IsTensorFile(text);
-    LACUNA_ASSIGN_OR_RETURN(tensors, ReadTensors(named ? text.substr(at + 1) : text, "input"));
+    const std::string name = named ? text.substr(0, at) : "", path = named ? text.substr(at + 1) : text;
+    if (IsImageFile(path)) {
+      if (!named) return Status::InvalidArgument("--input is '%s', an image must be NAME=IMAGE", text.c_str());
+      LACUNA_ASSIGN_OR_RETURN(extents, ImageExtents(name, path, image_arguments));
+      read.tensors.push_back(std::move(extents));
+      read.images.push_back({name, path});
+      continue;
+    }
+    LACUNA_ASSIGN_OR_RETURN(tensors, ReadTensors(path, "input"));
     if (named && tensors.size() != 1) {
       return Status::InvalidArgument("--input %s: the file has %zu tensors, must have one", text.c_str(),
                                      tensors.size());
     }
-    if (named) tensors[0].name = text.substr(0, at);
-    for (NamedTensor& tensor : tensors) read.push_back(std::move(tensor));
+    if (named) tensors[0].name = name;
+    for (NamedTensor& tensor : tensors) read.tensors.push_back(std::move(tensor));
+  }
+  if (read.images.empty() && image_arguments.Given()) {
+    return Status::InvalidArgument(
+        "--mean, --std, --size, --image-layout and --bgr are for images, --input names none");
   }
   return read;
+}
+
+Status ReadImages(const graph::Graph& model, const ImageArguments& arguments, GivenInputs& inputs) {
+  size_t next = 0;
+  for (NamedTensor& tensor : inputs.tensors) {
+    if (!tensor.tensor.floats.empty() || !tensor.tensor.integers.empty() || next == inputs.images.size()) continue;
+    const std::string& path = inputs.images[next++].path;
+    const graph::ValueInfo* input = InputOf(model, tensor.name);
+    if (input == nullptr) return Status::InvalidArgument("--input gives '%.60s' twice", tensor.name.c_str());
+    LACUNA_ASSIGN_OR_RETURN(values, ReadImageInput(path, *input, arguments));
+    tensor.tensor = std::move(values);
+  }
+  return Status();
 }
 
 Status NameInputs(const graph::Graph& model, std::vector<NamedTensor>& inputs) {

@@ -7,12 +7,26 @@
 #include <vector>
 
 #include "graph/executor.h"
+#include "tools/image_input.h"
 #include "tools/tensor_file.h"
 
 namespace tools {
 
-// The tensors that `inputs` name: NAME=FILE each, or files and folders, whose tensors may have no names.
-graph::Result<std::vector<NamedTensor>> ReadInputs(const std::vector<std::string>& inputs);
+// What stands for the model's inputs: tensors, and images, which are read once their inputs' shapes are known.
+struct GivenInputs {
+  struct Image {
+    std::string name, path;
+  };
+  std::vector<NamedTensor> tensors;
+  std::vector<Image> images;
+};
+
+// What `inputs` name: NAME=FILE each, or files and folders, whose tensors may have no names. Images are among
+// `tensors` too, without values, so that the model's open extents are known.
+graph::Result<GivenInputs> ReadInputs(const std::vector<std::string>& inputs, const ImageArguments& image_arguments);
+
+// Puts the images' values into the tensors of their names. Precondition: NameInputs was ok.
+graph::Status ReadImages(const graph::Graph& model, const ImageArguments& arguments, GivenInputs& inputs);
 
 // Gives each tensor the name of the model's input that it is for; those without a name are for one after the other.
 graph::Status NameInputs(const graph::Graph& model, std::vector<NamedTensor>& inputs);

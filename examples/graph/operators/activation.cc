@@ -20,21 +20,15 @@ using lacuna::Activation;
 StepResult MakeEpilogueStep(const StepContext& context) {
   LACUNA_ASSIGN_OR_RETURN(activation, ActivationOf(context.graph, *context.layer.node));
   if (!activation.has_value()) return context.At().Unsupported("its activation is not supported");
-  const float low = activation->low, high = activation->high, slope = activation->slope;
   switch (activation->activation) {
     case Activation::kNone: break;
-    case Activation::kRelu: return MakeFloatStep(context, [](float x) { return x < 0.0f ? 0.0f : x; });
-    case Activation::kClamp:
-      return MakeFloatStep(context, [low, high](float x) {
-        const float raised = x < low ? low : x;
-        return raised > high ? high : raised;
-      });
-    case Activation::kLeakyRelu: return MakeFloatStep(context, [slope](float x) { return x < 0.0f ? slope * x : x; });
-    case Activation::kSigmoid: return MakeFloatStep(context, [](float x) { return 1.0f / (1.0f + std::exp(-x)); });
-    case Activation::kTanh: return MakeFloatStep(context, [](float x) { return std::tanh(x); });
-    case Activation::kSilu: return MakeFloatStep(context, [](float x) { return x / (1.0f + std::exp(-x)); });
-    case Activation::kHardSwish:
-      return MakeFloatStep(context, [](float x) { return x * std::clamp(x + 3.0f, 0.0f, 6.0f) / 6.0f; });
+    case Activation::kRelu: return MakeVectorStep(context, Unary::kRelu);
+    case Activation::kClamp: return MakeVectorStep(context, Unary::kClamp, activation->low, activation->high);
+    case Activation::kLeakyRelu: return MakeVectorStep(context, Unary::kLeakyRelu, activation->slope);
+    case Activation::kSigmoid: return MakeVectorStep(context, Unary::kSigmoid);
+    case Activation::kTanh: return MakeVectorStep(context, Unary::kTanh);
+    case Activation::kSilu: return MakeVectorStep(context, Unary::kSilu);
+    case Activation::kHardSwish: return MakeVectorStep(context, Unary::kHardSwish);
   }
   return MakeFloatStep(context, [](float x) { return x; });
 }
@@ -102,12 +96,12 @@ StepResult MakeClipStep(const StepContext& context) {
 StepResult MakeHardSigmoidStep(const StepContext& context) {
   LACUNA_ASSIGN_OR_RETURN(alpha, FloatAttribute(*context.layer.node, "alpha", 0.2f));
   LACUNA_ASSIGN_OR_RETURN(beta, FloatAttribute(*context.layer.node, "beta", 0.5f));
-  return MakeFloatStep(context, [a = alpha, b = beta](float x) { return std::clamp(a * x + b, 0.0f, 1.0f); });
+  return MakeVectorStep(context, Unary::kHardSigmoid, alpha, beta);
 }
 
 StepResult MakeEluStep(const StepContext& context) {
   LACUNA_ASSIGN_OR_RETURN(alpha, FloatAttribute(*context.layer.node, "alpha", 1.0f));
-  return MakeFloatStep(context, [a = alpha](float x) { return x < 0.0f ? a * std::expm1(x) : x; });
+  return MakeVectorStep(context, Unary::kElu, alpha);
 }
 
 // max(0, x) + min(0, alpha (exp(x / alpha) - 1))
@@ -133,20 +127,12 @@ InferResult InferGelu(const NodeContext& at) {
 // x Phi(x), or its approximation by tanh.
 StepResult MakeGeluStep(const StepContext& context) {
   LACUNA_ASSIGN_OR_RETURN(approximate, StringAttribute(*context.layer.node, "approximate", "none"));
-  if (approximate == "none") {
-    return MakeFloatStep(context, [](float x) { return 0.5f * x * (1.0f + std::erf(x * 0.70710678f)); });
-  }
-  return MakeFloatStep(
-      context, [](float x) { return 0.5f * x * (1.0f + std::tanh(0.79788456f * (x + 0.044715f * x * x * x))); });
+  return MakeVectorStep(context, approximate == "none" ? Unary::kGelu : Unary::kGeluTanh);
 }
 
-// log(1 + exp(x)) where exp cannot overflow.
-float Softplus(float x) { return std::max(x, 0.0f) + std::log1p(std::exp(-std::abs(x))); }
-
-StepResult MakeSoftplusStep(const StepContext& context) { return MakeFloatStep(context, Softplus); }
-
-StepResult MakeMishStep(const StepContext& context) {
-  return MakeFloatStep(context, [](float x) { return x * std::tanh(Softplus(x)); });
+template <Unary kFunction>
+StepResult MakePlain(const StepContext& context) {
+  return MakeVectorStep(context, kFunction);
 }
 
 StepResult MakeSoftsignStep(const StepContext& context) {
@@ -183,13 +169,13 @@ constexpr Operator kActivationOperators[] = {
     {"HardSigmoid", 1, 1, 1, InferFloats, MakeHardSigmoidStep},
     {"HardSwish", 1, 1, 1, InferFloats, MakeEpilogueStep},
     {"LeakyRelu", 1, 1, 1, InferFloats, MakeEpilogueStep},
-    {"Mish", 1, 1, 1, InferFloats, MakeMishStep},
+    {"Mish", 1, 1, 1, InferFloats, MakePlain<Unary::kMish>},
     {"PRelu", 2, 2, 1, InferPRelu, MakePReluStep},
     {"Relu", 1, 1, 1, SameAsInput, MakeReluStep},
     {"Selu", 1, 1, 1, InferFloats, MakeSeluStep},
     {"Shrink", 1, 1, 1, InferFloats, MakeShrinkStep},
     {"Sigmoid", 1, 1, 1, InferFloats, MakeEpilogueStep},
-    {"Softplus", 1, 1, 1, InferFloats, MakeSoftplusStep},
+    {"Softplus", 1, 1, 1, InferFloats, MakePlain<Unary::kSoftplus>},
     {"Softsign", 1, 1, 1, InferFloats, MakeSoftsignStep},
     {"Tanh", 1, 1, 1, InferFloats, MakeEpilogueStep},
     {"ThresholdedRelu", 1, 1, 1, InferFloats, MakeThresholdedReluStep},

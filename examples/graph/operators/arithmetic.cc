@@ -43,19 +43,23 @@ int64_t Unsigned(int64_t a, int64_t b, F f) {
 }
 
 struct Add {
+  static constexpr Binary kLoop = Binary::kAdd;
   float operator()(float a, float b) const { return a + b; }
   int64_t operator()(int64_t a, int64_t b) const { return Unsigned(a, b, std::plus<>()); }
 };
 struct Subtract {
+  static constexpr Binary kLoop = Binary::kSubtract;
   float operator()(float a, float b) const { return a - b; }
   int64_t operator()(int64_t a, int64_t b) const { return Unsigned(a, b, std::minus<>()); }
 };
 struct Multiply {
+  static constexpr Binary kLoop = Binary::kMultiply;
   float operator()(float a, float b) const { return a * b; }
   int64_t operator()(int64_t a, int64_t b) const { return Unsigned(a, b, std::multiplies<>()); }
 };
 // Integers are divided towards zero; by zero gives zero.
 struct Divide {
+  static constexpr Binary kLoop = Binary::kDivide;
   float operator()(float a, float b) const { return a / b; }
   int64_t operator()(int64_t a, int64_t b) const {
     if (b == 0) return 0;
@@ -63,11 +67,13 @@ struct Divide {
   }
 };
 struct Maximum {
+  static constexpr Binary kLoop = Binary::kMax;
   // NaN if either is.
   float operator()(float a, float b) const { return a > b || std::isnan(a) ? a : b; }
   int64_t operator()(int64_t a, int64_t b) const { return std::max(a, b); }
 };
 struct Minimum {
+  static constexpr Binary kLoop = Binary::kMin;
   float operator()(float a, float b) const { return a < b || std::isnan(a) ? a : b; }
   int64_t operator()(int64_t a, int64_t b) const { return std::min(a, b); }
 };
@@ -189,6 +195,12 @@ StepResult MakePowerOf(const StepContext& context) {
 }
 
 StepResult MakePower(const StepContext& context) {
+  const Tensor* exponent = context.graph.Constant(context.layer.node->inputs[1]);
+  const bool square = exponent != nullptr && Elements(exponent->shape) == 1 &&
+                      (exponent->IsFloats() ? exponent->floats[0] == 2.0f : exponent->integers[0] == 2);
+  if (square && IsFloating(context.InputType()) && context.InputShape(0) == context.OutputShape()) {
+    return MakeVectorStep(context, Unary::kSquare);
+  }
   return IsFloating(context.InputType()) ? MakePowerOf<float>(context) : MakePowerOf<int64_t>(context);
 }
 
@@ -260,6 +272,7 @@ class VariadicStep : public Step {
 template <class F, bool kMean>
 StepResult MakeVariadic(const StepContext& context) {
   const ElementType type = context.InputType();
+  if (IsFloating(type) && !kMean && context.layer.node->inputs.size() == 2) return MakeArithmetic<F>(context);
   if (IsFloating(type)) return std::unique_ptr<Step>(new VariadicStep<float, F>(context, F(), kMean));
   using Integer = VariadicStep<int64_t, WrappedTo<F>>;
   return std::unique_ptr<Step>(new Integer(context, WrappedTo<F>{type, F()}, kMean));
@@ -269,6 +282,11 @@ StepResult MakeVariadic(const StepContext& context) {
 template <float (*kFunction)(float)>
 StepResult MakeMath(const StepContext& context) {
   return MakeFloatStep(context, [](float x) { return kFunction(x); });
+}
+
+template <Unary kFunction>
+StepResult MakeVectorMath(const StepContext& context) {
+  return MakeVectorStep(context, kFunction);
 }
 
 template <class F>
@@ -295,7 +313,6 @@ struct BitNot {
   int64_t operator()(int64_t x) const { return ~x; }
 };
 
-float Reciprocal(float x) { return 1.0f / x; }
 // Halves to even: the rounding that C starts with, and nothing here changes.
 float RoundToEven(float x) { return std::nearbyint(x); }
 
@@ -323,9 +340,9 @@ InferResult InferCastLike(const NodeContext& at) { return std::vector<TensorInfo
 StepResult MakeCast(const StepContext& context) {
   const ElementType from = context.InputType(), to = context.OutputType();
   if (IsFloating(from) && IsFloating(to)) {
-    const bool narrows = to == ElementType::kFloat16 || to == ElementType::kBfloat16;
-    if (!narrows || to == from) return MakeFloatStep(context, [](float x) { return x; });
-    return MakeFloatStep(context, [to](float x) { return RoundedTo(to, x); });
+    if (to == ElementType::kFloat16 && from != to) return MakeVectorStep(context, Unary::kHalf);
+    if (to == ElementType::kBfloat16 && from != to) return MakeVectorStep(context, Unary::kBfloat16);
+    return MakeFloatStep(context, [](float x) { return x; });
   }
   if (IsFloating(from)) return MakeUnaryStep<float, int64_t>(context, [to](float x) { return ToInteger(x, to); });
   if (IsFloating(to)) {
@@ -394,8 +411,8 @@ constexpr Operator kArithmeticOperators[] = {
     {"Cos", 1, 1, 1, InferFloats, MakeMath<std::cos>},
     {"Cosh", 1, 1, 1, InferFloats, MakeMath<std::cosh>},
     {"Div", 2, 2, 1, InferBinary, MakeArithmetic<Divide>},
-    {"Erf", 1, 1, 1, InferFloats, MakeMath<std::erf>},
-    {"Exp", 1, 1, 1, InferFloats, MakeMath<std::exp>},
+    {"Erf", 1, 1, 1, InferFloats, MakeVectorMath<Unary::kErf>},
+    {"Exp", 1, 1, 1, InferFloats, MakeVectorMath<Unary::kExp>},
     {"Floor", 1, 1, 1, InferFloats, MakeMath<std::floor>},
     {"Log", 1, 1, 1, InferFloats, MakeMath<std::log>},
     {"Max", 1, Operator::kAny, 1, InferVariadic, MakeVariadic<Maximum, false>},
@@ -405,12 +422,12 @@ constexpr Operator kArithmeticOperators[] = {
     {"Mul", 2, 2, 1, InferBinary, MakeArithmetic<Multiply>},
     {"Neg", 1, 1, 1, SameAsInput, MakeSigned<Negate>},
     {"Pow", 2, 2, 1, InferPower, MakePower},
-    {"Reciprocal", 1, 1, 1, InferFloats, MakeMath<Reciprocal>},
+    {"Reciprocal", 1, 1, 1, InferFloats, MakeVectorMath<Unary::kReciprocal>},
     {"Round", 1, 1, 1, InferFloats, MakeMath<RoundToEven>},
     {"Sign", 1, 1, 1, SameAsInput, MakeSigned<Sign>},
     {"Sin", 1, 1, 1, InferFloats, MakeMath<std::sin>},
     {"Sinh", 1, 1, 1, InferFloats, MakeMath<std::sinh>},
-    {"Sqrt", 1, 1, 1, InferFloats, MakeMath<std::sqrt>},
+    {"Sqrt", 1, 1, 1, InferFloats, MakeVectorMath<Unary::kSqrt>},
     {"Sub", 2, 2, 1, InferBinary, MakeArithmetic<Subtract>},
     {"Sum", 1, Operator::kAny, 1, InferVariadic, MakeVariadic<Add, false>},
     {"Tan", 1, 1, 1, InferFloats, MakeMath<std::tan>},

@@ -12,6 +12,7 @@
 
 #include "graph/operators/broadcast.h"
 #include "graph/operators/storage.h"
+#include "graph/simd/loops.h"
 #include "graph/step.h"
 
 namespace graph {
@@ -23,10 +24,12 @@ class UnaryStep : public Step {
   UnaryStep(const StepContext& context, F f)
       : Step({context.layer.node->inputs[0]}), elements_(Elements(context.OutputShape())), f_(std::move(f)) {}
 
+  bool InPlace() const override { return sizeof(X) == sizeof(Y); }
+
   Status Run(const StepArgs& args) const override {
     args.threads.parallel_ranges(elements_, [&](size_t, int64_t begin, int64_t end) {
-      const X* __restrict x = args.in<X>(0);
-      Y* __restrict y = args.out<Y>();
+      const X* x = args.in<X>(0);
+      Y* y = args.out<Y>();
       for (int64_t i = begin; i < end; ++i) y[i] = f_(x[i]);
     });
     return Status();
@@ -42,7 +45,36 @@ StepResult MakeUnaryStep(const StepContext& context, F f) {
   return std::unique_ptr<Step>(new UnaryStep<X, Y, F>(context, std::move(f)));
 }
 
-// Floats to floats.
+// y[i] = f(x[i]) of floats, by a vector loop.
+class VectorStep : public Step {
+ public:
+  VectorStep(const StepContext& context, Unary function, float a, float b)
+      : Step({context.layer.node->inputs[0]}),
+        elements_(Elements(context.OutputShape())),
+        function_(ActiveLoops()[function]),
+        a_(a),
+        b_(b) {}
+
+  bool InPlace() const override { return true; }
+
+  Status Run(const StepArgs& args) const override {
+    args.threads.parallel_ranges(elements_, [&](size_t, int64_t begin, int64_t end) {
+      function_(args.in(0) + begin, args.out() + begin, end - begin, a_, b_);
+    });
+    return Status();
+  }
+
+ private:
+  int64_t elements_;
+  Loops::UnaryFn function_;
+  float a_, b_;
+};
+
+inline StepResult MakeVectorStep(const StepContext& context, Unary function, float a = 0.0f, float b = 0.0f) {
+  return std::unique_ptr<Step>(new VectorStep(context, function, a, b));
+}
+
+// Floats to floats, by a loop that the compiler makes.
 template <class F>
 StepResult MakeFloatStep(const StepContext& context, F f) {
   return MakeUnaryStep<float, float>(context, std::move(f));
@@ -61,6 +93,12 @@ inline Shape SecondOperand(const Graph& graph, const Node& node, const Shape& a,
   return b;
 }
 
+// Functions that have a vector loop name it: `static constexpr Binary kLoop`.
+template <class F>
+concept HasLoop = requires {
+  F::kLoop;
+};
+
 // y = f(a, b) with broadcasting. X and Y are how operands and results are stored.
 template <class X, class Y, class F>
 class BinaryStep : public Step {
@@ -70,7 +108,12 @@ class BinaryStep : public Step {
         walk_(context.OutputShape(),
               {context.InputShape(0),
                SecondOperand(context.graph, *context.layer.node, context.InputShape(0), context.InputShape(1))}),
-        f_(std::move(f)) {}
+        f_(std::move(f)),
+        in_place_(context.InputShape(0) == context.OutputShape() && sizeof(X) == sizeof(Y)) {
+    if constexpr (HasLoop<F>) loop_ = ActiveLoops()[F::kLoop];
+  }
+
+  bool InPlace() const override { return in_place_; }
 
   Status Run(const StepArgs& args) const override {
     const int64_t columns = walk_.columns();
@@ -92,9 +135,13 @@ class BinaryStep : public Step {
   }
 
  private:
-  void Row(const X* __restrict a, const X* __restrict b, Y* __restrict y, int64_t columns) const {
+  void Row(const X* a, const X* b, Y* y, int64_t columns) const {
     const bool walks_a = walk_.stride(0) != 0;
     const bool walks_b = walk_.stride(1) != 0;
+    if constexpr (HasLoop<F>) {
+      loop_({a, walks_a}, {b, walks_b}, y, columns);
+      return;
+    }
     if (walks_a && walks_b) {
       for (int64_t i = 0; i < columns; ++i) y[i] = f_(a[i], b[i]);
     } else if (walks_a) {
@@ -110,6 +157,8 @@ class BinaryStep : public Step {
 
   Broadcast<2> walk_;
   F f_;
+  Loops::BinaryFn loop_ = nullptr;
+  bool in_place_;
 };
 
 template <class X, class Y, class F>

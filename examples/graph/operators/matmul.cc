@@ -1,4 +1,4 @@
-// MatMul and Gemm of two computed operands: plain loops, for completeness rather than speed.
+// MatMul and Gemm, of weights or of two computed operands; Einsum.
 
 #include <algorithm>
 
@@ -7,6 +7,7 @@
 #include "graph/operators/einsum.h"
 #include "graph/operators/weight_step.h"
 #include "graph/shape_inference.h"
+#include "graph/simd/loops.h"
 
 namespace graph {
 namespace {
@@ -49,31 +50,49 @@ class MatMulStep : public Step {
   MatMulStep(std::vector<std::string> inputs, Parameters parameters)
       : Step(std::move(inputs)), p_(std::move(parameters)) {}
 
+  size_t WorkspaceBytes(size_t threads) const override { return threads * kMatMulWorkspace * sizeof(float); }
+
+  // Panels of columns of all products are dealt out.
   Status Run(const StepArgs& args) const override {
-    for (size_t i = 0; i < p_.a.offset.size(); ++i) {
-      const float* a = args.in(0) + p_.a.offset[i];
-      const float* b = args.in(1) + p_.b.offset[i];
-      float* y = args.out() + static_cast<int64_t>(i) * p_.m * p_.n;
-      args.threads.parallel_ranges(p_.m, [&](size_t, int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; ++row) {
-          Row(a + row * p_.a.row_stride, b, args.inputs.size() > 2 ? args.in(2) + row * p_.c_row_stride : nullptr,
-              y + row * p_.n);
-        }
-      });
-    }
+    const Loops& loops = ActiveLoops();
+    const int64_t panels = (p_.n + loops.panel - 1) / loops.panel;
+    const auto products = static_cast<int64_t>(p_.a.offset.size());
+    args.threads.parallel_ranges(products * panels, [&](size_t slot, int64_t begin, int64_t end) {
+      float* workspace = reinterpret_cast<float*>(args.workspace.data()) + slot * kMatMulWorkspace;
+      while (begin < end) {
+        const int64_t product = begin / panels, first = begin % panels;
+        const int64_t last = std::min(panels, first + end - begin);
+        const MatMulArgs operands = OperandsOf(args, static_cast<size_t>(product));
+        const int64_t columns = std::min(p_.n, last * loops.panel);
+        loops.matmul(operands, first * loops.panel, columns, workspace);
+        if (args.inputs.size() > 2) AddC(args.in(2), operands.y, first * loops.panel, columns);
+        begin += last - first;
+      }
+    });
     return Status();
   }
 
  private:
-  void Row(const float* a, const float* b, const float* c, float* __restrict y) const {
-    std::fill_n(y, p_.n, 0.0f);
-    for (int64_t k = 0; k < p_.k; ++k) {
-      const float factor = p_.alpha * a[k * p_.a.column_stride];
-      const float* __restrict row = b + k * p_.b.row_stride;
-      for (int64_t n = 0; n < p_.n; ++n) y[n] += factor * row[n * p_.b.column_stride];
+  MatMulArgs OperandsOf(const StepArgs& args, size_t product) const {
+    return {.a = args.in(0) + p_.a.offset[product],
+            .a_row = p_.a.row_stride,
+            .a_column = p_.a.column_stride,
+            .b = args.in(1) + p_.b.offset[product],
+            .b_row = p_.b.row_stride,
+            .b_column = p_.b.column_stride,
+            .y = args.out() + static_cast<int64_t>(product) * p_.m * p_.n,
+            .y_row = p_.n,
+            .rows = p_.m,
+            .depth = p_.k,
+            .alpha = p_.alpha};
+  }
+
+  void AddC(const float* c, float* y, int64_t first, int64_t end) const {
+    for (int64_t row = 0; row < p_.m; ++row) {
+      for (int64_t n = first; n < end; ++n) {
+        y[row * p_.n + n] += p_.beta * c[row * p_.c_row_stride + n * p_.c_column_stride];
+      }
     }
-    if (c == nullptr) return;
-    for (int64_t n = 0; n < p_.n; ++n) y[n] += p_.beta * c[n * p_.c_column_stride];
   }
 
   Parameters p_;

@@ -13,6 +13,7 @@
 #include "graph/operators/broadcast.h"
 #include "graph/operators/softmax.h"
 #include "graph/shape_inference.h"
+#include "graph/simd/loops.h"
 
 namespace graph {
 namespace {
@@ -25,16 +26,17 @@ Status RequireAttribute(const Node& node, const std::string& name, int64_t suppo
                       name.c_str(), static_cast<long long>(value), static_cast<long long>(supported));
 }
 
-struct Moments {
-  double mean, variance;
-};
+// 1 / sqrt(variance + epsilon), and the mean.
+struct Standard {
+  double mean, inverse;
 
-// Not `centred`: the mean is taken for 0.
-Moments MomentsOf(const float* x, int64_t count, bool centred = true) {
-  const double n = static_cast<double>(std::max<int64_t>(count, 1));
-  const double mean = centred ? SumOf(x, count, [](double value) { return value; }) / n : 0.0;
-  return {mean, SumOf(x, count, [mean](double value) { return (value - mean) * (value - mean); }) / n};
-}
+  // Not `centred`: the mean is taken for 0.
+  Standard(const float* x, int64_t count, float epsilon, bool centred = true) {
+    const Moments moments = ActiveLoops().moments(x, count, centred);
+    mean = moments.mean;
+    inverse = 1.0 / std::sqrt(moments.squares / static_cast<double>(std::max<int64_t>(count, 1)) + double{epsilon});
+  }
+};
 
 // ---- BatchNormalization
 
@@ -64,6 +66,8 @@ class BatchNormalizationStep : public Step {
     positions_ = x.size() < 2 ? 1 : Elements(Shape(x.begin() + 2, x.end()));
   }
 
+  bool InPlace() const override { return true; }
+
   Status Run(const StepArgs& args) const override {
     args.threads.parallel_ranges(planes_, [&](size_t, int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p) {
@@ -76,15 +80,14 @@ class BatchNormalizationStep : public Step {
           scale = args.in(1)[channel] / std::sqrt(args.in(4)[channel] + epsilon_);
           shift = args.in(2)[channel] - scale * args.in(3)[channel];
         }
-        const float* __restrict x = args.in(0) + p * positions_;
-        float* __restrict y = args.out() + p * positions_;
-        for (int64_t i = 0; i < positions_; ++i) y[i] = scale * x[i] + shift;
+        affine_(args.in(0) + p * positions_, args.out() + p * positions_, positions_, scale, shift);
       }
     });
     return Status();
   }
 
  private:
+  Loops::UnaryFn affine_ = ActiveLoops()[Unary::kAffine];
   std::vector<float> scale_, shift_;
   float epsilon_;
   int64_t channels_, planes_, positions_;
@@ -143,22 +146,22 @@ class GroupNormalizationStep : public Step {
     positions_ = Elements(Shape(x.begin() + 2, x.end()));
   }
 
+  bool InPlace() const override { return true; }
+
   Status Run(const StepArgs& args) const override {
     const int64_t members = channels_ / std::max<int64_t>(groups_.count, 1);  // channels of a group
     args.threads.parallel_ranges(items_ * groups_.count, [&](size_t, int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t first = i * members * positions_;
-        const Moments moments = MomentsOf(args.in(0) + first, members * positions_);
-        const double inverse = 1.0 / std::sqrt(moments.variance + double{epsilon_});
+        const Standard standard(args.in(0) + first, members * positions_, epsilon_);
         const int64_t group = i % groups_.count;
         for (int64_t m = 0; m < members; ++m) {
           const int64_t parameter = groups_.per_channel ? group * members + m : group;
-          const auto scale = static_cast<float>(double{args.in(1)[parameter]} * inverse);
+          const auto scale = static_cast<float>(double{args.in(1)[parameter]} * standard.inverse);
           const auto shift = static_cast<float>(double{args.in(2)[parameter]} -
-                                                moments.mean * double{args.in(1)[parameter]} * inverse);
-          const float* __restrict x = args.in(0) + first + m * positions_;
-          float* __restrict y = args.out() + first + m * positions_;
-          for (int64_t p = 0; p < positions_; ++p) y[p] = scale * x[p] + shift;
+                                                standard.mean * double{args.in(1)[parameter]} * standard.inverse);
+          const int64_t plane = first + m * positions_;
+          affine_(args.in(0) + plane, args.out() + plane, positions_, scale, shift);
         }
       }
     });
@@ -166,6 +169,7 @@ class GroupNormalizationStep : public Step {
   }
 
  private:
+  Loops::UnaryFn affine_ = ActiveLoops()[Unary::kAffine];
   Groups groups_;
   float epsilon_;
   int64_t items_, channels_, positions_;
@@ -227,17 +231,21 @@ class LayerNormalizationStep : public Step {
   Status Run(const StepArgs& args) const override {
     args.threads.parallel_ranges(view_.outer, [&](size_t, int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
-        const float* __restrict x = args.in(0) + row * view_.extent;
-        const Moments moments = MomentsOf(x, view_.extent, centred_);
-        const auto mean = static_cast<float>(moments.mean);
-        const auto inverse = static_cast<float>(1.0 / std::sqrt(moments.variance + double{epsilon_}));
+        const float* x = args.in(0) + row * view_.extent;
+        const Standard standard(x, view_.extent, epsilon_, centred_);
+        const auto mean = static_cast<float>(standard.mean), inverse = static_cast<float>(standard.inverse);
         if (output_[1] >= 0) args.out(static_cast<size_t>(output_[1]))[row] = mean;
         if (output_[2] >= 0) args.out(static_cast<size_t>(output_[2]))[row] = inverse;
         if (output_[0] < 0) continue;
-        float* __restrict y = args.out() + row * view_.extent;
-        for (int64_t i = 0; i < view_.extent; ++i) y[i] = (x[i] - mean) * inverse;
+        float* y = args.out() + row * view_.extent;
+        const float* bias = has_bias_ ? args.in(2) : nullptr;
+        if (scale_.plain() && bias_.plain()) {
+          normalize_(x, y, view_.extent, mean, inverse, args.in(1), bias);
+          continue;
+        }
+        normalize_(x, y, view_.extent, mean, inverse, nullptr, nullptr);
         scale_.ForEach(args.in(1), row, [y](int64_t i, float scale) { y[i] *= scale; });
-        if (has_bias_) bias_.ForEach(args.in(2), row, [y](int64_t i, float bias) { y[i] += bias; });
+        if (has_bias_) bias_.ForEach(bias, row, [y](int64_t i, float value) { y[i] += value; });
       }
     });
     return Status();
@@ -251,6 +259,9 @@ class LayerNormalizationStep : public Step {
         : walk_(context.InputShape(0), {context.InputShape(input)}),
           view_(view),
           plain_(IsTail(context.InputShape(input), context.InputShape(0), view.extent)) {}
+
+    // Whether it is the same `extent` values for each row.
+    bool plain() const { return plain_; }
 
     // f(i, value) for each element i of a row of x.
     template <class F>
@@ -288,6 +299,7 @@ class LayerNormalizationStep : public Step {
     return {node.inputs.begin(), node.inputs.begin() + (node.HasInput(2) ? 3 : 2)};
   }
 
+  decltype(Loops::normalize) normalize_ = ActiveLoops().normalize;
   AxisView view_;
   float epsilon_;
   bool centred_, has_bias_;
@@ -323,8 +335,10 @@ InferResult InferSoftmax(const NodeContext& at) {
 template <class F>
 class LineStep : public Step {
  public:
-  LineStep(const StepContext& context, const AxisView& view, F f)
-      : Step({context.layer.node->inputs[0]}), view_(view), f_(std::move(f)) {}
+  LineStep(const StepContext& context, const AxisView& view, F f, bool in_place)
+      : Step({context.layer.node->inputs[0]}), view_(view), f_(std::move(f)), in_place_(in_place) {}
+
+  bool InPlace() const override { return in_place_; }
 
   Status Run(const StepArgs& args) const override {
     const int64_t parts = (view_.inner + kLines - 1) / kLines;
@@ -341,18 +355,19 @@ class LineStep : public Step {
  private:
   AxisView view_;
   F f_;
+  bool in_place_;  // f may be called with y = x
 };
 
 template <class F>
-StepResult MakeLineStep(const StepContext& context, const AxisView& view, F f) {
-  return std::unique_ptr<Step>(new LineStep<F>(context, view, std::move(f)));
+StepResult MakeLineStep(const StepContext& context, const AxisView& view, F f, bool in_place = false) {
+  return std::unique_ptr<Step>(new LineStep<F>(context, view, std::move(f), in_place));
 }
 
 template <void (*kFunction)(const float*, float*, int64_t, int64_t, int64_t)>
 StepResult MakeSoftmaxStep(const StepContext& context) {
   LACUNA_ASSIGN_OR_RETURN(view, SoftmaxView(context.At()));
   const auto f = [](const auto&... args) { kFunction(args...); };
-  return MakeLineStep(context, view, f);
+  return MakeLineStep(context, view, f, kFunction == Softmax && view.inner == 1);
 }
 
 InferResult InferLpNormalization(const NodeContext& at) {

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "graph/simd/loops.h"
+
 namespace graph {
 
 // Functions of lines of `extent` elements that lie `inner` apart, `count` of them next to each other, at most kLines.
@@ -80,16 +82,9 @@ inline void LargestOf(const float* x, int64_t extent, int64_t inner, int64_t cou
   }
 }
 
-// Subtracts the maximum first, so that exp cannot overflow. A line with NaN or +infinity becomes NaN, by 0 * infinity.
-inline void SoftmaxLine(const float* __restrict x, float* __restrict y, int64_t extent) {
-  const float largest = LargestOf(x, extent);
-  ExpOfDifference(x, y, extent, [largest](int64_t) { return largest; });
-  const auto factor = static_cast<float>(1.0 / SumOf(y, extent, [](double value) { return value; }));
-  for (int64_t i = 0; i < extent; ++i) y[i] *= factor;
-}
-
+// Subtracts the maximum first, so that exp cannot overflow. A line with NaN or +infinity becomes NaN.
 inline void Softmax(const float* x, float* y, int64_t extent, int64_t inner, int64_t count) {
-  if (inner == 1) return SoftmaxLine(x, y, extent);
+  if (inner == 1) return ActiveLoops().softmax(x, y, extent);
   float largest[kLines], sum[kLines] = {};
   LargestOf(x, extent, inner, count, largest);
   for (int64_t i = 0; i < extent; ++i) {

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "graph/attributes.h"
@@ -48,6 +49,17 @@ class WeightStep : public Step {
     info_.storage_bytes = weights.format.StorageBytes();
     info_.kept_bytes = weights.viewed ? 0 : info_.storage_bytes;
     weights_.emplace(std::move(weights.format));
+  }
+
+  // With the packed weights of the same layer in other extents.
+  WeightStep(const StepContext& context, const WeightMatrix& matrix, const WeightStep& sibling)
+      : Step(RuntimeInputs(context, matrix.input)),
+        bias_(sibling.bias_),
+        epilogue_(context.layer.activation),
+        info_(sibling.info_),
+        scheme_(sibling.scheme_) {
+    epilogue_.bias = bias_;
+    epilogue_.residual = !context.layer.residual.empty();
   }
 
   const WeightInfo* weight_info() const override { return &info_; }
@@ -119,13 +131,16 @@ class ConvolutionStep : public WeightStep {
   using ConstView = TensorView<const float, kRank + 2>;
   using View = TensorView<float, kRank + 2>;
 
-  ConvolutionStep(const StepContext& context, const WeightMatrix& matrix, LayerWeights weights,
+  // `weights` are LayerWeights, or a sibling.
+  template <class Weights>
+  ConvolutionStep(const StepContext& context, const WeightMatrix& matrix, Weights&& weights,
                   const lacuna::ConvShape<kRank>& shape)
-      : WeightStep(context, matrix, std::move(weights)),
+      : WeightStep(context, matrix, std::forward<Weights>(weights)),
         shape_(shape),
         input_last_(context.IsChannelsLast(context.layer.node->inputs[0])),
         output_last_(context.IsChannelsLast(context.layer.output)) {
     info_.dense_flops = shape.dense_flops();
+    info_.geometry.clear();
     const Tensor& w = *context.graph.Constant(matrix.initializer);
     for (size_t axis = 0; axis < w.shape.size(); ++axis) {
       if (axis != 0) info_.geometry += 'x';
@@ -138,13 +153,13 @@ class ConvolutionStep : public WeightStep {
     if (shape.groups != 1) info_.geometry += " g" + std::to_string(shape.groups);
   }
 
-  Status Prepare(const StepContext& context) {
-    auto plan =
-        lacuna::Convolution<kRank>::Make(ActiveKernels(), *weights_, shape_, epilogue_, context.PolicyFor(scheme_));
-    if (!plan.ok()) return plan.status();
-    plan_ = *std::move(plan);
-    Describe(*plan_);
-    return Status();
+  Status Prepare(const StepContext& context) { return PrepareWith(context, *weights_); }
+
+  // Whether it has weights to share.
+  bool Shares() const { return plan_.has_value() && bool(plan_->weights()); }
+  // Precondition: sibling.Shares().
+  Status Prepare(const StepContext& context, const ConvolutionStep& sibling) {
+    return PrepareWith(context, sibling.plan_->weights());
   }
 
   size_t WorkspaceBytes(size_t threads) const override { return plan_ ? plan_->WorkspaceBytes(threads) : 0; }
@@ -171,6 +186,14 @@ class ConvolutionStep : public WeightStep {
   }
 
  private:
+  Status PrepareWith(const StepContext& context, const lacuna::LayerWeights& weights) {
+    auto plan =
+        lacuna::Convolution<kRank>::Make(ActiveKernels(), weights, shape_, epilogue_, context.PolicyFor(scheme_));
+    if (!plan.ok()) return plan.status();
+    plan_ = *std::move(plan);
+    Describe(*plan_);
+    return Status();
+  }
   RoundingBound Bound(std::span<const float> weights, const StepArgs& args) const {
     const lacuna::WinogradTile* tile = WinogradTileOf(info_.plan.algorithm);
     if (tile == nullptr) return {shape_.depth(), epilogue_};
@@ -198,8 +221,9 @@ class ConvolutionStep : public WeightStep {
 class GemmStep : public WeightStep {
  public:
   // Y[rows, n] = W X; a column-major x is activations stored [n, K].
-  GemmStep(const StepContext& context, const WeightMatrix& matrix, LayerWeights weights, int64_t n, bool x_column_major)
-      : WeightStep(context, matrix, std::move(weights)),
+  template <class Weights>
+  GemmStep(const StepContext& context, const WeightMatrix& matrix, Weights&& weights, int64_t n, bool x_column_major)
+      : WeightStep(context, matrix, std::forward<Weights>(weights)),
         shape_(matrix.shape),
         n_(n),
         x_column_major_(x_column_major),
@@ -209,20 +233,15 @@ class GemmStep : public WeightStep {
   }
 
   Status Prepare(const StepContext& context) {
-    if (n_ <= kMostVectors) {
-      auto plan = lacuna::Gemv::Make(ActiveVectorKernels(), *weights_, epilogue_, context.PolicyFor(scheme_));
-      if (!plan.ok()) return plan.status();
-      vector_plan_ = *std::move(plan);
-      info_.plan = vector_plan_->Explain();
-      info_.explanation = info_.plan.ToString();
-      info_.packed_bytes = info_.plan.packed_bytes;
-      return Status();
-    }
-    auto plan = lacuna::Gemm::Make(ActiveKernels(), *weights_, {.n = n_}, epilogue_, context.PolicyFor(scheme_));
-    if (!plan.ok()) return plan.status();
-    plan_ = *std::move(plan);
-    Describe(*plan_);
-    return Status();
+    return n_ <= kMostVectors ? PrepareVectors(context, *weights_) : PrepareMatrix(context, *weights_);
+  }
+
+  // Whether it has weights for products with n columns.
+  bool Shares(int64_t n) const { return n <= kMostVectors ? vector_plan_.has_value() : plan_ && plan_->weights(); }
+  // Precondition: sibling.Shares(n).
+  Status Prepare(const StepContext& context, const GemmStep& sibling) {
+    return n_ <= kMostVectors ? PrepareVectors(context, sibling.vector_plan_->weights())
+                              : PrepareMatrix(context, sibling.plan_->weights());
   }
 
   size_t WorkspaceBytes(size_t threads) const override {
@@ -253,6 +272,22 @@ class GemmStep : public WeightStep {
   }
 
  private:
+  Status PrepareVectors(const StepContext& context, const lacuna::GemvWeights& weights) {
+    auto plan = lacuna::Gemv::Make(ActiveVectorKernels(), weights, epilogue_, context.PolicyFor(scheme_));
+    if (!plan.ok()) return plan.status();
+    vector_plan_ = *std::move(plan);
+    info_.plan = vector_plan_->Explain();
+    info_.explanation = info_.plan.ToString();
+    info_.packed_bytes = info_.plan.packed_bytes;
+    return Status();
+  }
+  Status PrepareMatrix(const StepContext& context, const lacuna::LayerWeights& weights) {
+    auto plan = lacuna::Gemm::Make(ActiveKernels(), weights, {.n = n_}, epilogue_, context.PolicyFor(scheme_));
+    if (!plan.ok()) return plan.status();
+    plan_ = *std::move(plan);
+    Describe(*plan_);
+    return Status();
+  }
   MatrixView<const float> X(const StepArgs& args) const {
     return x_column_major_ ? MatrixView<const float>::ColumnMajor(args.in(0), shape_.columns, n_)
                            : MatrixView<const float>::RowMajor(args.in(0), shape_.columns, n_);
@@ -307,6 +342,26 @@ bool IsProduct(const Window& window, const lacuna::MatrixShape& matrix) {
   };
   return matrix.groups == 1 && window.kernel == window.input && all(window.output, 1) && all(window.pad_begin, 0) &&
          all(window.pad_end, 0);
+}
+
+// Steps with the weights of a sibling: null where it has none to share.
+template <int kRank>
+StepResult ShareConvolution(const StepContext& context, const WeightMatrix& matrix, const Window& window) {
+  const auto* sibling = dynamic_cast<const ConvolutionStep<kRank>*>(context.sibling);
+  if (sibling == nullptr || !sibling->Shares()) return std::unique_ptr<Step>();
+  const auto shape = ShapeOf<kRank>(window, context.InputShape(0), matrix.shape);
+  if (const Status status = shape.Validate(); !status.ok()) return context.layer.node->About(status);
+  auto step = std::make_unique<ConvolutionStep<kRank>>(context, matrix, *sibling, shape);
+  if (const Status status = step->Prepare(context, *sibling); !status.ok()) return context.layer.node->About(status);
+  return std::unique_ptr<Step>(std::move(step));
+}
+
+StepResult ShareGemm(const StepContext& context, const WeightMatrix& matrix, int64_t n, bool x_column_major) {
+  const auto* sibling = dynamic_cast<const GemmStep*>(context.sibling);
+  if (sibling == nullptr || !sibling->Shares(n)) return std::unique_ptr<Step>();
+  auto step = std::make_unique<GemmStep>(context, matrix, *sibling, n, x_column_major);
+  if (const Status status = step->Prepare(context, *sibling); !status.ok()) return context.layer.node->About(status);
+  return std::unique_ptr<Step>(std::move(step));
 }
 
 template <int kRank>
@@ -391,36 +446,56 @@ StepResult MakeDeconvolutionStep(const StepContext& context, const WeightMatrix&
 
 StepResult MakeWeightStep(const StepContext& context, const WeightMatrix& matrix) {
   const Node& node = *context.layer.node;
-  auto weights = MakeLayerWeights(context, matrix);
-  if (!weights.ok()) return node.About(weights.status());
-  if (node.op == "ConvTranspose") {
-    switch (matrix.deconvolution->rank()) {
-      case 1: return MakeDeconvolutionStep<1>(context, matrix, *std::move(weights));
-      case 2: return MakeDeconvolutionStep<2>(context, matrix, *std::move(weights));
-      default: return MakeDeconvolutionStep<3>(context, matrix, *std::move(weights));
+  // Packed weights are shared before others are made. `share` and `make` give the step.
+  const auto share_or_make = [&](const auto& share, const auto& make) -> StepResult {
+    if (context.sibling != nullptr) {
+      LACUNA_ASSIGN_OR_RETURN(shared, share());
+      if (shared != nullptr) return std::move(shared);
     }
+    auto weights = MakeLayerWeights(context, matrix);
+    if (!weights.ok()) return node.About(weights.status());
+    return make(*std::move(weights));
+  };
+  const auto product = [&](int64_t n, bool x_column_major) {
+    return share_or_make(
+        [&] { return ShareGemm(context, matrix, n, x_column_major); },
+        [&](LayerWeights weights) {
+          return Finish(context, std::make_unique<GemmStep>(context, matrix, std::move(weights), n, x_column_major));
+        });
+  };
+  // f(rank) with the rank as a constant.
+  const auto of_rank = [](size_t rank, const auto& f) {
+    switch (rank) {  // inference saw to it that it is one of these
+      case 1: return f(std::integral_constant<int, 1>());
+      case 2: return f(std::integral_constant<int, 2>());
+      default: return f(std::integral_constant<int, 3>());
+    }
+  };
+  if (node.op == "ConvTranspose") {
+    auto weights = MakeLayerWeights(context, matrix);
+    if (!weights.ok()) return node.About(weights.status());
+    return of_rank(matrix.deconvolution->rank(), [&](auto rank) {
+      return MakeDeconvolutionStep<decltype(rank)::value>(context, matrix, *std::move(weights));
+    });
   }
   if (node.op == "Conv") {
     LACUNA_ASSIGN_OR_RETURN(window,
                             ConvWindow(node, context.InputShape(0), context.graph.Constant(matrix.initializer)->shape));
-    if (IsProduct(window, matrix.shape)) {
-      const int64_t n = context.InputShape(0)[0];
-      return Finish(context,
-                    std::make_unique<GemmStep>(context, matrix, *std::move(weights), n, /*x_column_major=*/true));
-    }
-    switch (window.rank()) {  // ConvWindow saw to it that it is one of these
-      case 1: return MakeConvolutionStep<1>(context, matrix, window, *std::move(weights));
-      case 2: return MakeConvolutionStep<2>(context, matrix, window, *std::move(weights));
-      default: return MakeConvolutionStep<3>(context, matrix, window, *std::move(weights));
-    }
+    if (IsProduct(window, matrix.shape)) return product(context.InputShape(0)[0], /*x_column_major=*/true);
+    return of_rank(window.rank(), [&](auto rank) {
+      constexpr int kRank = decltype(rank)::value;
+      return share_or_make([&] { return ShareConvolution<kRank>(context, matrix, window); },
+                           [&](LayerWeights weights) {
+                             return MakeConvolutionStep<kRank>(context, matrix, window, std::move(weights));
+                           });
+    });
   }
   const int64_t n = Elements(context.InputShape(1 - matrix.input)) / matrix.shape.columns;
   if (n < 1) {
     return Status::Make(StatusCode::kUnsupported, "%s: its input has no elements", node.Label().c_str());
   }
   LACUNA_ASSIGN_OR_RETURN(transposed, IntAttribute(node, matrix.input == 1 ? "transA" : "transB", 0));
-  const bool x_column_major = (matrix.input == 1) == (transposed == 0);
-  return Finish(context, std::make_unique<GemmStep>(context, matrix, *std::move(weights), n, x_column_major));
+  return product(n, (matrix.input == 1) == (transposed == 0));
 }
 
 }  // namespace graph
