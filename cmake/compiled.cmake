@@ -13,6 +13,7 @@ target_sources(lacuna_compiled PRIVATE
   cmake/compiled/c/gemm.cc
   cmake/compiled/c/recurrent.cc
   cmake/compiled/c/weights.cc
+  cmake/compiled/formats.cc
   cmake/compiled/int8_kernels.cc
   cmake/compiled/kernels.cc
   cmake/compiled/layers.cc

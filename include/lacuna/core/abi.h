@@ -25,4 +25,15 @@
 #define LACUNA_API
 #endif
 
+// LACUNA_INSTANCE(class LACUNA_API X<float>); stands behind a template and instantiates it for a standard value type:
+// the library defines the instance (its units define LACUNA_DEFINE_INSTANCES), other units only declare it.
+// Header-only, and with any other type, each unit instantiates what it uses.
+#if !defined(LACUNA_COMPILED)
+#define LACUNA_INSTANCE(...) static_assert(true)
+#elif defined(LACUNA_DEFINE_INSTANCES)
+#define LACUNA_INSTANCE(...) template __VA_ARGS__
+#else
+#define LACUNA_INSTANCE(...) extern template __VA_ARGS__
+#endif
+
 #endif  // LACUNA_CORE_ABI_H_

@@ -142,6 +142,9 @@ Status ConvShape<kRank>::Validate() const {
   LACUNA_RETURN_IF_ERROR(fits("output", out));
   return fits("weight", weights);
 }
+LACUNA_INSTANCE(LACUNA_API Status ConvShape<1>::Validate() const);
+LACUNA_INSTANCE(LACUNA_API Status ConvShape<2>::Validate() const);
+LACUNA_INSTANCE(LACUNA_API Status ConvShape<3>::Validate() const);
 
 // The same layer with its spatial axes as (depth, height, width), those that it does not have being 1.
 template <int kRank>

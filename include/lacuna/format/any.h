@@ -36,18 +36,7 @@ class AnyWeights {
   requires std::is_constructible_v<Variant, Weights&&> AnyWeights(Weights weights) : format_(std::move(weights)) {}
 
   // The weights of a blob of any format, used in place; see View in core/blob.h.
-  static Result<AnyWeights> View(std::span<const std::byte> bytes) {
-    LACUNA_ASSIGN_OR_RETURN(kind, PeekKind(bytes));
-    switch (kind) {
-      case BlobKind::kDense: return ViewAs<DenseWeights<T>>(bytes);
-      case BlobKind::kBcr: return ViewAs<BcrWeights<T>>(bytes);
-      case BlobKind::kBlock: return ViewAs<BlockWeights<T>>(bytes);
-      case BlobKind::kCsr: return ViewAs<CsrWeights<T>>(bytes);
-      case BlobKind::kPattern: return ViewAs<PatternWeights<T>>(bytes);
-      default: break;
-    }
-    return Status::InvalidArgument("blob holds %s weights, must hold a format", BlobKindName(kind));
-  }
+  static Result<AnyWeights> View(std::span<const std::byte> bytes);
 
   // f(weights) with the format that is held.
   template <class F>
@@ -61,9 +50,7 @@ class AnyWeights {
   }
 
   // What plans take: the rows of the format that is held. This must outlive it.
-  RowSource<T> rows() const {
-    return Visit([](const auto& weights) { return RowSource<T>(weights); });
-  }
+  RowSource<T> rows() const;
 
   const MatrixShape& shape() const {
     return *Visit([](const auto& weights) { return &weights.shape(); });
@@ -74,12 +61,8 @@ class AnyWeights {
   size_t StorageBytes() const {
     return Visit([](const auto& weights) { return weights.StorageBytes(); });
   }
-  Status Validate() const {
-    return Visit([](const auto& weights) { return weights.Validate(); });
-  }
-  Result<DenseWeights<T>> ToDense() const {
-    return Visit([](const auto& weights) { return ExpandRows(weights); });
-  }
+  Status Validate() const;
+  Result<DenseWeights<T>> ToDense() const;
 
  private:
   template <class Format>
@@ -91,11 +74,43 @@ class AnyWeights {
   Variant format_;
 };
 
+template <class T>
+Result<AnyWeights<T>> AnyWeights<T>::View(std::span<const std::byte> bytes) {
+  LACUNA_ASSIGN_OR_RETURN(kind, PeekKind(bytes));
+  switch (kind) {
+    case BlobKind::kDense: return ViewAs<DenseWeights<T>>(bytes);
+    case BlobKind::kBcr: return ViewAs<BcrWeights<T>>(bytes);
+    case BlobKind::kBlock: return ViewAs<BlockWeights<T>>(bytes);
+    case BlobKind::kCsr: return ViewAs<CsrWeights<T>>(bytes);
+    case BlobKind::kPattern: return ViewAs<PatternWeights<T>>(bytes);
+    default: break;
+  }
+  return Status::InvalidArgument("blob holds %s weights, must hold a format", BlobKindName(kind));
+}
+
+template <class T>
+RowSource<T> AnyWeights<T>::rows() const {
+  return Visit([](const auto& weights) { return RowSource<T>(weights); });
+}
+
+template <class T>
+Status AnyWeights<T>::Validate() const {
+  return Visit([](const auto& weights) { return weights.Validate(); });
+}
+
+template <class T>
+Result<DenseWeights<T>> AnyWeights<T>::ToDense() const {
+  return Visit([](const auto& weights) { return ExpandRows(weights); });
+}
+
 // The blob of the format that is held.
 template <class T>
 Result<Buffer<std::byte>> Serialize(const AnyWeights<T>& weights) {
   return weights.Visit([](const auto& format) { return Serialize(format); });
 }
+
+LACUNA_INSTANCE(class LACUNA_API AnyWeights<float>);
+LACUNA_INSTANCE(LACUNA_API Result<Buffer<std::byte>> Serialize(const AnyWeights<float>&));
 
 }  // namespace lacuna::inline LACUNA_ABI
 

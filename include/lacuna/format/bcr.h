@@ -62,9 +62,7 @@ class BcrWeights {
   }
 
   // The smallest cover: a block keeps the rows and the columns that hold a non-zero.
-  static Result<BcrWeights> FromDense(const DenseWeights<T>& dense, const BlockShape& block) {
-    return FromMask(dense, block, [&](int64_t row, int64_t column) { return dense.row(row)[column] != T{}; });
-  }
+  static Result<BcrWeights> FromDense(const DenseWeights<T>& dense, const BlockShape& block);
 
   // As FromDense, for weights that `kept(row, column)` names instead of the non-zero ones; values come from `dense`.
   template <class Kept>
@@ -83,7 +81,7 @@ class BcrWeights {
   }
   Status Validate() const;
 
-  Result<DenseWeights<T>> ToDense() const { return ExpandRows(*this); }
+  Result<DenseWeights<T>> ToDense() const;
 
   // f(block) for the blocks of a block row, left to right.
   template <class F>
@@ -245,6 +243,16 @@ Result<BcrWeights<T>> BcrWeights<T>::FromMask(const DenseWeights<T>& dense, cons
 }
 
 template <class T>
+Result<BcrWeights<T>> BcrWeights<T>::FromDense(const DenseWeights<T>& dense, const BlockShape& block) {
+  return FromMask(dense, block, [&](int64_t row, int64_t column) { return dense.row(row)[column] != T{}; });
+}
+
+template <class T>
+Result<DenseWeights<T>> BcrWeights<T>::ToDense() const {
+  return ExpandRows(*this);
+}
+
+template <class T>
 Status BcrWeights<T>::Validate() const {
   LACUNA_RETURN_IF_ERROR(shape().Validate());
   LACUNA_RETURN_IF_ERROR(block().Validate());
@@ -323,6 +331,8 @@ Status BcrWeights<T>::ValidateLists() const {
   }
   return Status();
 }
+
+LACUNA_INSTANCE(class LACUNA_API BcrWeights<float>);
 
 }  // namespace lacuna::inline LACUNA_ABI
 

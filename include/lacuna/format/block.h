@@ -42,18 +42,7 @@ class BlockWeights {
   }
 
   // The smallest cover: keeps the blocks that hold a non-zero.
-  static Result<BlockWeights> FromDense(const DenseWeights<T>& dense, const BlockShape& block) {
-    const BlockGrid grid{dense.shape(), block};
-    return FromBlocks(dense, block, [&](int64_t strip, int64_t block_column) {
-      for (int64_t i = 0; i < grid.row_extent(strip); ++i) {
-        const T* row = dense.row(grid.first_row(strip) + i) + block_column * block.columns;
-        for (int64_t j = 0; j < grid.column_extent(block_column); ++j) {
-          if (row[j] != T{}) return true;
-        }
-      }
-      return false;
-    });
-  }
+  static Result<BlockWeights> FromDense(const DenseWeights<T>& dense, const BlockShape& block);
 
   // Keeps the blocks that `kept(strip, block_column)` names; values come from `dense`.
   template <class Kept>
@@ -71,7 +60,7 @@ class BlockWeights {
   }
   Status Validate() const;
 
-  Result<DenseWeights<T>> ToDense() const { return ExpandRows(*this); }
+  Result<DenseWeights<T>> ToDense() const;
 
   // f(column, value) for the stored weights of a row, columns ascending.
   template <class F>
@@ -155,6 +144,25 @@ Result<BlockWeights<T>> BlockWeights<T>::FromBlocks(const DenseWeights<T>& dense
 }
 
 template <class T>
+Result<BlockWeights<T>> BlockWeights<T>::FromDense(const DenseWeights<T>& dense, const BlockShape& block) {
+  const BlockGrid grid{dense.shape(), block};
+  return FromBlocks(dense, block, [&](int64_t strip, int64_t block_column) {
+    for (int64_t i = 0; i < grid.row_extent(strip); ++i) {
+      const T* row = dense.row(grid.first_row(strip) + i) + block_column * block.columns;
+      for (int64_t j = 0; j < grid.column_extent(block_column); ++j) {
+        if (row[j] != T{}) return true;
+      }
+    }
+    return false;
+  });
+}
+
+template <class T>
+Result<DenseWeights<T>> BlockWeights<T>::ToDense() const {
+  return ExpandRows(*this);
+}
+
+template <class T>
 Status BlockWeights<T>::Validate() const {
   LACUNA_RETURN_IF_ERROR(shape().Validate());
   LACUNA_RETURN_IF_ERROR(block().Validate());
@@ -193,6 +201,8 @@ Status BlockWeights<T>::Validate() const {
   }
   return Status();
 }
+
+LACUNA_INSTANCE(class LACUNA_API BlockWeights<float>);
 
 }  // namespace lacuna::inline LACUNA_ABI
 

@@ -40,9 +40,7 @@ class CsrWeights {
   }
 
   // Stores the weights that are not zero.
-  static Result<CsrWeights> FromDense(const DenseWeights<T>& dense) {
-    return FromMask(dense, [&](int64_t row, int64_t column) { return dense.row(row)[column] != T{}; });
-  }
+  static Result<CsrWeights> FromDense(const DenseWeights<T>& dense);
 
   // Stores the weights that `kept(row, column)` names; values come from `dense`.
   template <class Kept>
@@ -56,7 +54,7 @@ class CsrWeights {
   }
   Status Validate() const;
 
-  Result<DenseWeights<T>> ToDense() const { return ExpandRows(*this); }
+  Result<DenseWeights<T>> ToDense() const;
 
   // f(column, value) for the stored weights of a row, columns ascending.
   template <class F>
@@ -115,6 +113,16 @@ Result<CsrWeights<T>> CsrWeights<T>::FromMask(const DenseWeights<T>& dense, cons
 }
 
 template <class T>
+Result<CsrWeights<T>> CsrWeights<T>::FromDense(const DenseWeights<T>& dense) {
+  return FromMask(dense, [&](int64_t row, int64_t column) { return dense.row(row)[column] != T{}; });
+}
+
+template <class T>
+Result<DenseWeights<T>> CsrWeights<T>::ToDense() const {
+  return ExpandRows(*this);
+}
+
+template <class T>
 Status CsrWeights<T>::Validate() const {
   LACUNA_RETURN_IF_ERROR(shape_.Validate());
   const auto rows = static_cast<size_t>(shape_.rows);
@@ -143,6 +151,8 @@ Status CsrWeights<T>::Validate() const {
   }
   return Status();
 }
+
+LACUNA_INSTANCE(class LACUNA_API CsrWeights<float>);
 
 }  // namespace lacuna::inline LACUNA_ABI
 

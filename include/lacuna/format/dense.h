@@ -73,18 +73,21 @@ class DenseWeights {
 
   DenseWeights(const MatrixShape& shape, Buffer<T> values) : shape_(shape), values_(std::move(values)) {}
 
-  static Status Check(const MatrixShape& shape, size_t size) {
-    LACUNA_RETURN_IF_ERROR(shape.Validate());
-    if (size != static_cast<size_t>(shape.elements())) {
-      return Status::InvalidArgument("values has %zu elements, must have rows * columns = %lld", size,
-                                     static_cast<long long>(shape.elements()));
-    }
-    return Status();
-  }
+  static Status Check(const MatrixShape& shape, size_t size);
 
   MatrixShape shape_;
   Buffer<T> values_;
 };
+
+template <class T>
+Status DenseWeights<T>::Check(const MatrixShape& shape, size_t size) {
+  LACUNA_RETURN_IF_ERROR(shape.Validate());
+  if (size != static_cast<size_t>(shape.elements())) {
+    return Status::InvalidArgument("values has %zu elements, must have rows * columns = %lld", size,
+                                   static_cast<long long>(shape.elements()));
+  }
+  return Status();
+}
 
 // ToDense of every other format: the weights that VisitRow names, zeros elsewhere.
 template <class Weights>
@@ -97,6 +100,8 @@ Result<DenseWeights<typename Weights::value_type>> ExpandRows(const Weights& wei
   }
   return std::move(dense);
 }
+
+LACUNA_INSTANCE(class LACUNA_API DenseWeights<float>);
 
 }  // namespace lacuna::inline LACUNA_ABI
 

@@ -12,9 +12,9 @@
 #include "lacuna/format/dense.h"
 #include "lacuna/format/index_array.h"
 #include "lacuna/format/matrix_shape.h"
+#include "lacuna/format/pattern_library.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -23,109 +23,6 @@
 #include <utility>
 
 namespace lacuna::inline LACUNA_ABI {
-
-// The cells that each of many kernels keeps, one bit a cell.
-class CellMasks {
- public:
-  // `size` empty masks of kernels with `taps` cells.
-  static Result<CellMasks> Make(size_t size, int64_t taps) {
-    CellMasks masks;
-    masks.words_ = DivideUp(static_cast<size_t>(taps), 64);
-    LACUNA_ASSIGN_OR_RETURN(bits, Buffer<uint64_t>::Make(size * masks.words_));
-    masks.bits_ = std::move(bits);
-    return masks;
-  }
-
-  size_t size() const { return bits_.size() / words_; }
-  void Add(size_t i, int64_t cell) {
-    bits_[i * words_ + static_cast<size_t>(cell) / 64] |= uint64_t{1} << static_cast<size_t>(cell) % 64;
-  }
-  int64_t cells(size_t i) const {
-    int64_t count = 0;
-    for (const uint64_t word : mask(i)) count += std::popcount(word);
-    return count;
-  }
-  // f(cell), ascending.
-  template <class F>
-  void VisitCells(size_t i, const F& f) const {
-    for (size_t w = 0; w < words_; ++w) {
-      for (uint64_t word = mask(i)[w]; word != 0; word &= word - 1) {
-        f(static_cast<int64_t>(w * 64) + std::countr_zero(word));
-      }
-    }
-  }
-
-  // The order of a pattern library: fewer cells first, then lexicographic by the list of cells.
-  bool Before(size_t i, const CellMasks& other, size_t j) const {
-    if (cells(i) != other.cells(j)) return cells(i) < other.cells(j);
-    for (size_t w = 0; w < words_; ++w) {
-      const uint64_t differ = mask(i)[w] ^ other.mask(j)[w];
-      if (differ != 0) return (mask(i)[w] & differ & (~differ + 1)) != 0;  // has the first cell that only one has
-    }
-    return false;
-  }
-  bool Equal(size_t i, size_t j) const { return std::ranges::equal(mask(i), mask(j)); }
-  bool Covers(size_t i, const CellMasks& other, size_t j) const {
-    for (size_t w = 0; w < words_; ++w) {
-      if ((other.mask(j)[w] & ~mask(i)[w]) != 0) return false;
-    }
-    return true;
-  }
-
-  // The numbers of the masks that are not empty, in the order of a pattern library; equal masks by number.
-  Result<Buffer<uint64_t>> Sorted() const {
-    LACUNA_ASSIGN_OR_RETURN(order, Buffer<uint64_t>::Make(size()));
-    size_t used = 0;
-    for (size_t i = 0; i < size(); ++i) {
-      if (cells(i) != 0) order[used++] = i;
-    }
-    order.Truncate(used);
-    std::sort(order.begin(), order.end(), [&](uint64_t a, uint64_t b) {
-      if (Before(a, *this, b)) return true;
-      return !Before(b, *this, a) && a < b;
-    });
-    return std::move(order);
-  }
-
- private:
-  std::span<const uint64_t> mask(size_t i) const { return {bits_.data() + i * words_, words_}; }
-
-  size_t words_ = 1;  // of a mask
-  Buffer<uint64_t> bits_;
-};
-
-// A pattern is the list of cells, numbered from 0 to taps - 1 (KD x KH x KW, the last axis fastest), that a kernel
-// keeps: at least one. Patterns of a library are distinct and stand in a fixed order: fewer cells first, then
-// lexicographic.
-struct PatternLibrary {
-  // A pattern's number takes 16 bits, and one value is left to say "none".
-  static constexpr int64_t kMaxPatterns = std::numeric_limits<uint16_t>::max();
-  static constexpr int64_t kMaxTaps = std::numeric_limits<uint16_t>::max();
-
-  Buffer<uint32_t> begin;  // [patterns + 1] into cell
-  IndexArray cell;         // ascending inside a pattern
-
-  int64_t patterns() const { return begin.size() == 0 ? 0 : static_cast<int64_t>(begin.size()) - 1; }
-  int64_t cells(int64_t pattern) const {
-    const auto p = static_cast<size_t>(pattern);
-    return int64_t{begin[p + 1]} - int64_t{begin[p]};
-  }
-  int64_t cell_at(int64_t pattern, int64_t i) const {
-    return cell[begin[static_cast<size_t>(pattern)] + static_cast<size_t>(i)];
-  }
-  size_t StorageBytes() const { return begin.size_bytes() + cell.size_bytes(); }
-
-  // The masks number `chosen` of `masks`, which must be distinct, not empty and in order.
-  static Result<PatternLibrary> Of(const CellMasks& masks, std::span<const uint64_t> chosen, int64_t taps);
-
-  // From `masks[patterns][taps]`, in any order: a cell is kept where a byte is not zero. Fails if a mask is empty or
-  // occurs twice.
-  static Result<PatternLibrary> FromMasks(int64_t taps, std::span<const uint8_t> masks);
-
-  Result<CellMasks> ToMasks(int64_t taps) const;
-  Result<PatternLibrary> Copy(int64_t taps) const;
-  Status Validate(int64_t taps) const;
-};
 
 // The arrays of PatternWeights. A filter group is `group` neighbouring filters that keep the same kernels under the
 // same patterns (one filter each in FKW as published); it is clipped at the end of a convolution group. F counts filter
@@ -173,9 +70,7 @@ class PatternWeights {
   // The smallest cover: the pattern of a kernel is the cells at which a filter of its group is not zero, the library is
   // what patterns occur. Filter groups are stored longest first. Fails if taps does not divide the columns or there
   // are more than 65535 patterns.
-  static Result<PatternWeights> FromDense(const DenseWeights<T>& dense, int64_t taps, int64_t group = 1) {
-    return FromMask(dense, taps, group, [&](int64_t row, int64_t column) { return dense.row(row)[column] != T{}; });
-  }
+  static Result<PatternWeights> FromDense(const DenseWeights<T>& dense, int64_t taps, int64_t group = 1);
 
   // As above with a given library: each kernel takes the pattern with the fewest cells that covers it, the first of
   // equals. Fails if no pattern covers a kernel.
@@ -195,11 +90,7 @@ class PatternWeights {
                                                std::span<const uint32_t> order = {});
 
   // The same weights with filter groups stored in another order, as in FromAssignment.
-  Result<PatternWeights> Reordered(std::span<const uint32_t> order) const {
-    LACUNA_ASSIGN_OR_RETURN(dense, ToDense());
-    LACUNA_ASSIGN_OR_RETURN(assignment, Assignment());
-    return FromAssignment(dense, taps(), group(), arrays_.library, std::as_const(assignment), order);
-  }
+  Result<PatternWeights> Reordered(std::span<const uint32_t> order) const;
 
   const MatrixShape& shape() const { return grid_.shape; }
   int64_t taps() const { return grid_.block.columns; }
@@ -222,20 +113,10 @@ class PatternWeights {
   }
   Status Validate() const;
 
-  Result<DenseWeights<T>> ToDense() const { return ExpandRows(*this); }
+  Result<DenseWeights<T>> ToDense() const;
 
   // pattern_of[filter group][channel], see FromAssignment.
-  Result<Buffer<uint16_t>> Assignment() const {
-    LACUNA_ASSIGN_OR_RETURN(pattern_of, Buffer<uint16_t>::Make(static_cast<size_t>(filter_groups() * channels())));
-    std::fill(pattern_of.begin(), pattern_of.end(), kNoPattern);
-    for (int64_t stored = 0; stored < filter_groups(); ++stored) {
-      uint16_t* row = pattern_of.data() + FilterGroupAt(stored) * channels();
-      VisitRuns(stored, [&](const Run& run) {
-        for (size_t k = run.begin; k < run.end; ++k) row[arrays_.index[k]] = static_cast<uint16_t>(run.pattern);
-      });
-    }
-    return std::move(pattern_of);
-  }
+  Result<Buffer<uint16_t>> Assignment() const;
 
   // The filter group that stands at place `stored`.
   int64_t FilterGroupAt(int64_t stored) const { return arrays_.reorder[static_cast<size_t>(stored)]; }
@@ -366,107 +247,6 @@ class PatternWeights {
   Arrays arrays_;
 };
 
-inline Result<PatternLibrary> PatternLibrary::Of(const CellMasks& masks, std::span<const uint64_t> chosen,
-                                                 int64_t taps) {
-  if (static_cast<int64_t>(chosen.size()) > kMaxPatterns) {
-    return Status::InvalidArgument("pattern.library would have %zu patterns, must have at most %lld", chosen.size(),
-                                   static_cast<long long>(kMaxPatterns));
-  }
-  PatternLibrary library;
-  LACUNA_ASSIGN_OR_RETURN(begin, Buffer<uint32_t>::Make(chosen.size() + 1));
-  for (size_t p = 0; p < chosen.size(); ++p) begin[p + 1] = begin[p] + static_cast<uint32_t>(masks.cells(chosen[p]));
-  LACUNA_ASSIGN_OR_RETURN(cell, IndexArray::Make(begin[chosen.size()], taps));
-  size_t used = 0;
-  for (const uint64_t i : chosen) {
-    masks.VisitCells(i, [&](int64_t c) { cell.Set(used++, static_cast<uint32_t>(c)); });
-  }
-  library.begin = std::move(begin);
-  library.cell = std::move(cell);
-  return library;
-}
-
-inline Result<PatternLibrary> PatternLibrary::FromMasks(int64_t taps, std::span<const uint8_t> masks) {
-  if (taps < 1 || taps > kMaxTaps || masks.size() % static_cast<size_t>(taps) != 0) {
-    return Status::InvalidArgument("taps is %lld, must be in [1, %lld] and divide the %zu elements of masks",
-                                   static_cast<long long>(taps), static_cast<long long>(kMaxTaps), masks.size());
-  }
-  const size_t patterns = masks.size() / static_cast<size_t>(taps);
-  LACUNA_ASSIGN_OR_RETURN(bits, CellMasks::Make(patterns, taps));
-  for (size_t i = 0; i < masks.size(); ++i) {
-    const size_t p = i / static_cast<size_t>(taps);
-    if (masks[i] != 0) bits.Add(p, static_cast<int64_t>(i - p * static_cast<size_t>(taps)));
-  }
-  LACUNA_ASSIGN_OR_RETURN(sorted, bits.Sorted());
-  if (sorted.size() != patterns) {
-    return Status::InvalidArgument("masks has %zu masks without a cell, must have none", patterns - sorted.size());
-  }
-  for (size_t p = 1; p < patterns; ++p) {
-    if (bits.Equal(sorted[p - 1], sorted[p])) {
-      return Status::InvalidArgument("masks %llu and %llu are equal, must be distinct",
-                                     static_cast<unsigned long long>(sorted[p - 1]),
-                                     static_cast<unsigned long long>(sorted[p]));
-    }
-  }
-  return Of(bits, std::as_const(sorted), taps);
-}
-
-inline Result<CellMasks> PatternLibrary::ToMasks(int64_t taps) const {
-  LACUNA_ASSIGN_OR_RETURN(masks, CellMasks::Make(static_cast<size_t>(patterns()), taps));
-  for (int64_t p = 0; p < patterns(); ++p) {
-    for (int64_t i = 0; i < cells(p); ++i) masks.Add(static_cast<size_t>(p), cell_at(p, i));
-  }
-  return std::move(masks);
-}
-
-inline Result<PatternLibrary> PatternLibrary::Copy(int64_t taps) const {
-  PatternLibrary copy;
-  LACUNA_ASSIGN_OR_RETURN(begin_copy, Buffer<uint32_t>::CopyOf(begin));
-  LACUNA_ASSIGN_OR_RETURN(cell_copy, IndexArray::Make(cell.size(), taps));
-  for (size_t i = 0; i < cell.size(); ++i) cell_copy.Set(i, cell[i]);
-  copy.begin = std::move(begin_copy);
-  copy.cell = std::move(cell_copy);
-  return copy;
-}
-
-inline Status PatternLibrary::Validate(int64_t taps) const {
-  if (begin.size() == 0 || patterns() > kMaxPatterns) {
-    return Status::InvalidArgument("pattern.library.begin has %zu elements, must have 1 to %lld", begin.size(),
-                                   static_cast<long long>(kMaxPatterns + 1));
-  }
-  if (begin[0] != 0 || begin[begin.size() - 1] != cell.size()) {
-    return Status::InvalidArgument("pattern.library.begin runs from %u to %u, must run from 0 to %zu", begin[0],
-                                   begin[begin.size() - 1], cell.size());
-  }
-  for (size_t p = 0; p + 1 < begin.size(); ++p) {
-    if (begin[p + 1] <= begin[p] || begin[p + 1] > cell.size()) {
-      return Status::InvalidArgument("pattern.library.begin[%zu] is %u, must be in [%llu, %zu]", p + 1, begin[p + 1],
-                                     static_cast<unsigned long long>(begin[p]) + 1, cell.size());
-    }
-    for (size_t i = begin[p]; i < begin[p + 1]; ++i) {
-      if (int64_t{cell[i]} >= taps || (i > begin[p] && cell[i] <= cell[i - 1])) {
-        return Status::InvalidArgument(
-            "pattern.library.cell[%zu] is %u, must ascend inside pattern %zu and be below "
-            "%lld",
-            i, cell[i], p, static_cast<long long>(taps));
-      }
-    }
-    if (p == 0) continue;
-    const auto last = static_cast<int64_t>(p) - 1, now = static_cast<int64_t>(p);
-    bool ascends = cells(last) < cells(now);
-    for (int64_t i = 0; !ascends && cells(last) == cells(now) && i < cells(now); ++i) {
-      if (cell_at(last, i) > cell_at(now, i)) break;
-      ascends = cell_at(last, i) < cell_at(now, i);
-    }
-    if (!ascends) {
-      return Status::InvalidArgument(
-          "pattern.library: pattern %zu must differ from and follow pattern %zu: fewer cells "
-          "first, then lexicographic",
-          p, p - 1);
-    }
-  }
-  return Status();
-}
-
 template <class T>
 Status PatternWeights<T>::CheckExtents(const MatrixShape& shape, int64_t taps, int64_t group) {
   if (taps < 1 || taps > PatternLibrary::kMaxTaps || shape.columns % taps != 0) {
@@ -514,6 +294,11 @@ Result<PatternWeights<T>> PatternWeights<T>::FromMask(const DenseWeights<T>& den
       distinct.begin()));
   LACUNA_ASSIGN_OR_RETURN(library, PatternLibrary::Of(masks, std::as_const(distinct), taps));
   return Cover(dense, grid, library, masks, std::as_const(sorted));
+}
+
+template <class T>
+Result<PatternWeights<T>> PatternWeights<T>::FromDense(const DenseWeights<T>& dense, int64_t taps, int64_t group) {
+  return FromMask(dense, taps, group, [&](int64_t row, int64_t column) { return dense.row(row)[column] != T{}; });
 }
 
 template <class T>
@@ -679,6 +464,31 @@ Result<PatternWeights<T>> PatternWeights<T>::FromAssignment(const DenseWeights<T
 }
 
 template <class T>
+Result<PatternWeights<T>> PatternWeights<T>::Reordered(std::span<const uint32_t> order) const {
+  LACUNA_ASSIGN_OR_RETURN(dense, ToDense());
+  LACUNA_ASSIGN_OR_RETURN(assignment, Assignment());
+  return FromAssignment(dense, taps(), group(), arrays_.library, std::as_const(assignment), order);
+}
+
+template <class T>
+Result<DenseWeights<T>> PatternWeights<T>::ToDense() const {
+  return ExpandRows(*this);
+}
+
+template <class T>
+Result<Buffer<uint16_t>> PatternWeights<T>::Assignment() const {
+  LACUNA_ASSIGN_OR_RETURN(pattern_of, Buffer<uint16_t>::Make(static_cast<size_t>(filter_groups() * channels())));
+  std::fill(pattern_of.begin(), pattern_of.end(), kNoPattern);
+  for (int64_t stored = 0; stored < filter_groups(); ++stored) {
+    uint16_t* row = pattern_of.data() + FilterGroupAt(stored) * channels();
+    VisitRuns(stored, [&](const Run& run) {
+      for (size_t k = run.begin; k < run.end; ++k) row[arrays_.index[k]] = static_cast<uint16_t>(run.pattern);
+    });
+  }
+  return std::move(pattern_of);
+}
+
+template <class T>
 Status PatternWeights<T>::Validate() const {
   LACUNA_RETURN_IF_ERROR(shape().Validate());
   LACUNA_RETURN_IF_ERROR(CheckExtents(shape(), taps(), group()));
@@ -775,6 +585,8 @@ Status PatternWeights<T>::ValidateRuns() const {
   }
   return Status();
 }
+
+LACUNA_INSTANCE(class LACUNA_API PatternWeights<float>);
 
 }  // namespace lacuna::inline LACUNA_ABI
 

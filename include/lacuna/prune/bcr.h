@@ -107,6 +107,8 @@ Result<BcrWeights<T>> ProjectBcr(const DenseWeights<T>& weights, const BcrSpec& 
   });
 }
 
+LACUNA_INSTANCE(LACUNA_API Result<BcrWeights<float>> ProjectBcr(const DenseWeights<float>&, const BcrSpec&));
+
 }  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_BCR_H_

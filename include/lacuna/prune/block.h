@@ -78,6 +78,11 @@ Result<BlockWeights<T>> ProjectConnectivity(const DenseWeights<T>& weights, int6
   return ProjectBlockKernel(weights, {.rows = 1, .columns = 1}, taps, keep);
 }
 
+LACUNA_INSTANCE(LACUNA_API Result<BlockWeights<float>> ProjectBlock(const DenseWeights<float>&, const BlockShape&,
+                                                                    double));
+LACUNA_INSTANCE(LACUNA_API Result<BlockWeights<float>> ProjectBlockKernel(const DenseWeights<float>&, const BlockShape&,
+                                                                          int64_t, double));
+
 }  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_BLOCK_H_

@@ -181,6 +181,13 @@ Result<SmallerLayer<T>> PruneChannels(const DenseWeights<T>& weights, int64_t ta
   return SmallerLayer<T>{std::move(smaller.weights), std::move(kept)};
 }
 
+LACUNA_INSTANCE(LACUNA_API Result<DenseWeights<float>> KeepFilters(const DenseWeights<float>&,
+                                                                   std::span<const uint32_t>));
+LACUNA_INSTANCE(LACUNA_API Result<SmallerLayer<float>> KeepChannels(const DenseWeights<float>&, int64_t,
+                                                                    std::span<const uint32_t>));
+LACUNA_INSTANCE(LACUNA_API Result<SmallerLayer<float>> PruneFilters(const DenseWeights<float>&, double));
+LACUNA_INSTANCE(LACUNA_API Result<SmallerLayer<float>> PruneChannels(const DenseWeights<float>&, int64_t, double));
+
 }  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_FILTER_H_

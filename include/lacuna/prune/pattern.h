@@ -303,6 +303,15 @@ Result<PatternWeights<T>> ProjectPattern(const DenseWeights<T>& weights, const P
   return ProjectPattern(weights, spec, library);
 }
 
+LACUNA_INSTANCE(LACUNA_API Result<PatternLibrary> ExtractPatternLibrary(std::span<const DenseWeights<float>* const>,
+                                                                        const PatternSpec&));
+LACUNA_INSTANCE(LACUNA_API Result<Buffer<uint16_t>> AssignPatterns(const DenseWeights<float>&, const PatternSpec&,
+                                                                   const PatternLibrary&));
+LACUNA_INSTANCE(LACUNA_API Result<PatternWeights<float>> ProjectPattern(const DenseWeights<float>&, const PatternSpec&,
+                                                                        const PatternLibrary&));
+LACUNA_INSTANCE(LACUNA_API Result<PatternWeights<float>> ProjectPattern(const DenseWeights<float>&,
+                                                                        const PatternSpec&));
+
 }  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_PATTERN_H_

@@ -164,6 +164,9 @@ Result<AnyWeights<T>> Cover(const DenseWeights<T>& pruned, const Scheme& scheme,
   return Status::InvalidArgument("scheme has the unknown kind %d", static_cast<int>(scheme.kind));
 }
 
+LACUNA_INSTANCE(LACUNA_API Result<AnyWeights<float>> Project(const DenseWeights<float>&, const Scheme&, int64_t));
+LACUNA_INSTANCE(LACUNA_API Result<AnyWeights<float>> Cover(const DenseWeights<float>&, const Scheme&, int64_t));
+
 }  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_PROJECT_H_

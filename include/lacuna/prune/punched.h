@@ -96,6 +96,8 @@ Result<BcrWeights<T>> ProjectPunched(const DenseWeights<T>& weights, const Punch
   });
 }
 
+LACUNA_INSTANCE(LACUNA_API Result<BcrWeights<float>> ProjectPunched(const DenseWeights<float>&, const PunchedSpec&));
+
 }  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_PUNCHED_H_

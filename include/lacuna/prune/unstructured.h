@@ -35,6 +35,8 @@ Result<CsrWeights<T>> ProjectUnstructured(const DenseWeights<T>& weights, double
   });
 }
 
+LACUNA_INSTANCE(LACUNA_API Result<CsrWeights<float>> ProjectUnstructured(const DenseWeights<float>&, double));
+
 }  // namespace lacuna::inline LACUNA_ABI::prune
 
 #endif  // LACUNA_PRUNE_UNSTRUCTURED_H_

@@ -82,6 +82,16 @@ Status Convolution(const ConvShape<kRank>& shape, std::span<const float> weights
   return Status();
 }
 
+LACUNA_INSTANCE(LACUNA_API Status Convolution(const ConvShape<1>&, std::span<const float>, const Epilogue&,
+                                              const TensorView<const float, 3>&, const TensorView<float, 3>&,
+                                              const TensorView<const float, 3>&, const TensorView<double, 3>&));
+LACUNA_INSTANCE(LACUNA_API Status Convolution(const ConvShape<2>&, std::span<const float>, const Epilogue&,
+                                              const TensorView<const float, 4>&, const TensorView<float, 4>&,
+                                              const TensorView<const float, 4>&, const TensorView<double, 4>&));
+LACUNA_INSTANCE(LACUNA_API Status Convolution(const ConvShape<3>&, std::span<const float>, const Epilogue&,
+                                              const TensorView<const float, 5>&, const TensorView<float, 5>&,
+                                              const TensorView<const float, 5>&, const TensorView<double, 5>&));
+
 }  // namespace lacuna::inline LACUNA_ABI::reference
 
 #endif  // LACUNA_REFERENCE_CONVOLUTION_H_

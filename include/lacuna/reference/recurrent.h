@@ -202,6 +202,22 @@ Status Recurrent(const RecurrentWeights& weights, const Options& options, Direct
   return Status();
 }
 
+LACUNA_INSTANCE(class LACUNA_API RecurrentCell<double, RnnOptions>);
+LACUNA_INSTANCE(class LACUNA_API RecurrentCell<double, GruOptions>);
+LACUNA_INSTANCE(class LACUNA_API RecurrentCell<double, LstmOptions>);
+LACUNA_INSTANCE(LACUNA_API Status Recurrent(const RecurrentWeights&, const RnnOptions&, Direction,
+                                            std::span<const int32_t>, const TensorView<const float, 3>&,
+                                            const TensorView<double, 3>&, const MatrixView<double>&,
+                                            const MatrixView<double>&));
+LACUNA_INSTANCE(LACUNA_API Status Recurrent(const RecurrentWeights&, const GruOptions&, Direction,
+                                            std::span<const int32_t>, const TensorView<const float, 3>&,
+                                            const TensorView<double, 3>&, const MatrixView<double>&,
+                                            const MatrixView<double>&));
+LACUNA_INSTANCE(LACUNA_API Status Recurrent(const RecurrentWeights&, const LstmOptions&, Direction,
+                                            std::span<const int32_t>, const TensorView<const float, 3>&,
+                                            const TensorView<double, 3>&, const MatrixView<double>&,
+                                            const MatrixView<double>&));
+
 }  // namespace lacuna::inline LACUNA_ABI::reference
 
 #endif  // LACUNA_REFERENCE_RECURRENT_H_

@@ -100,6 +100,22 @@ inline Rounded Activate(const GateFunction& function, const Rounded& v) {
   return v;
 }
 
+LACUNA_INSTANCE(class LACUNA_API RecurrentCell<Rounded, RnnOptions>);
+LACUNA_INSTANCE(class LACUNA_API RecurrentCell<Rounded, GruOptions>);
+LACUNA_INSTANCE(class LACUNA_API RecurrentCell<Rounded, LstmOptions>);
+LACUNA_INSTANCE(LACUNA_API Status Recurrent(const RecurrentWeights&, const RnnOptions&, Direction,
+                                            std::span<const int32_t>, const TensorView<const float, 3>&,
+                                            const TensorView<Rounded, 3>&, const MatrixView<Rounded>&,
+                                            const MatrixView<Rounded>&));
+LACUNA_INSTANCE(LACUNA_API Status Recurrent(const RecurrentWeights&, const GruOptions&, Direction,
+                                            std::span<const int32_t>, const TensorView<const float, 3>&,
+                                            const TensorView<Rounded, 3>&, const MatrixView<Rounded>&,
+                                            const MatrixView<Rounded>&));
+LACUNA_INSTANCE(LACUNA_API Status Recurrent(const RecurrentWeights&, const LstmOptions&, Direction,
+                                            std::span<const int32_t>, const TensorView<const float, 3>&,
+                                            const TensorView<Rounded, 3>&, const MatrixView<Rounded>&,
+                                            const MatrixView<Rounded>&));
+
 }  // namespace lacuna::inline LACUNA_ABI::reference
 
 #endif  // LACUNA_REFERENCE_ROUNDED_H_
