@@ -13,3 +13,11 @@
 #include "lacuna/op/trial.ipp"
 #include "lacuna/op/winograd_forms.ipp"
 #include "lacuna/op/winograd_plan.ipp"
+
+namespace lacuna::inline LACUNA_ABI {
+
+template class LACUNA_API Convolution<1>;
+template class LACUNA_API Convolution<2>;
+template class LACUNA_API Convolution<3>;
+
+}  // namespace lacuna::inline LACUNA_ABI

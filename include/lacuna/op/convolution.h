@@ -34,14 +34,6 @@ struct RunArgs {
 
 namespace op {
 
-// The spatial axes of a view as (depth, height, width).
-template <class T, size_t kAxes>
-ActivationView<T> ToActivations(const TensorView<T, static_cast<int>(kAxes)>& view) {
-  ActivationView<T> activations{view.data, view.stride[0], view.stride[1], {}};
-  for (size_t a = 2; a < kAxes; ++a) activations.axis_stride[3 - kAxes + a] = view.stride[a];
-  return activations;
-}
-
 // A convolution of any rank, planned. `weights` are the packed ones; none if the layer is in Winograd form.
 struct PlannedConvolution {
   OwnedLayerPlan plan;
@@ -77,21 +69,7 @@ class Convolution {
   // of stride 1 or 2 without dilation; those need no workspace. x and y must not overlap. Fails if an extent or the
   // workspace does not fit; no memory is allocated. Results are bit-identical for any number of threads.
   Status Run(const ConstView& x, const View& y, const RunArgs<kRank>& args,
-             ExecutorRef executor = SerialExecutor{}) const {
-    LACUNA_RETURN_IF_ERROR(CheckView("x", x, shape_.input_tensor()));
-    LACUNA_RETURN_IF_ERROR(CheckView("y", y, shape_.output_tensor()));
-    LayerRun run{.x = op::ToActivations<const float, kRank + 2>(x),
-                 .y = op::ToActivations<float, kRank + 2>(y),
-                 .residual = {},
-                 .batch = shape_.batch,
-                 .width = shape_.output(kRank - 1),
-                 .workspace = args.workspace};
-    if (residual_) {
-      LACUNA_RETURN_IF_ERROR(CheckView("args.residual", args.residual, shape_.output_tensor()));
-      run.residual = op::ToActivations<const float, kRank + 2>(args.residual);
-    }
-    return planned_.plan->Run(run, executor);
-  }
+             ExecutorRef executor = SerialExecutor{}) const;
 
   Explanation Explain() const { return planned_.plan->Explain(); }
 

@@ -1,12 +1,15 @@
 #include "lacuna/core/abi.h"
 #include "lacuna/core/epilogue.h"
+#include "lacuna/core/executor.h"
 #include "lacuna/core/shape.h"
 #include "lacuna/core/status.h"
+#include "lacuna/core/view.h"
 #include "lacuna/format/matrix_shape.h"
 #include "lacuna/op/convolution.h"
 #include "lacuna/op/depthwise_plan.h"
 #include "lacuna/op/forms.h"
 #include "lacuna/op/layer_geometry.h"
+#include "lacuna/op/layer_plan.h"
 #include "lacuna/policy/choices.h"
 
 #include <cstddef>
@@ -17,6 +20,14 @@
 namespace lacuna::inline LACUNA_ABI {
 
 namespace op {
+
+// The spatial axes of a view as (depth, height, width).
+template <class T, size_t kAxes>
+ActivationView<T> ToActivations(const TensorView<T, static_cast<int>(kAxes)>& view) {
+  ActivationView<T> activations{view.data, view.stride[0], view.stride[1], {}};
+  for (size_t a = 2; a < kAxes; ++a) activations.axis_stride[3 - kAxes + a] = view.stride[a];
+  return activations;
+}
 
 // The form that was chosen; for a depthwise layer, kernels of its own besides, for the views that they take.
 class ConvolutionPlan final : public LayerPlan {
@@ -66,5 +77,23 @@ LACUNA_FUNC Result<PlannedConvolution> PlanConvolution(const KernelTable& kernel
 }
 
 }  // namespace op
+
+template <int kRank>
+Status Convolution<kRank>::Run(const ConstView& x, const View& y, const RunArgs<kRank>& args,
+                               ExecutorRef executor) const {
+  LACUNA_RETURN_IF_ERROR(CheckView("x", x, shape_.input_tensor()));
+  LACUNA_RETURN_IF_ERROR(CheckView("y", y, shape_.output_tensor()));
+  LayerRun run{.x = op::ToActivations<const float, kRank + 2>(x),
+               .y = op::ToActivations<float, kRank + 2>(y),
+               .residual = {},
+               .batch = shape_.batch,
+               .width = shape_.output(kRank - 1),
+               .workspace = args.workspace};
+  if (residual_) {
+    LACUNA_RETURN_IF_ERROR(CheckView("args.residual", args.residual, shape_.output_tensor()));
+    run.residual = op::ToActivations<const float, kRank + 2>(args.residual);
+  }
+  return planned_.plan->Run(run, executor);
+}
 
 }  // namespace lacuna::inline LACUNA_ABI

@@ -51,27 +51,10 @@ class Gemm {
   // x is K x N, y is M x N, N <= max_n(). Row-major views are [K, N] activations, column-major ones [N, K] (a row a
   // token); x and y need not agree in that. x and y must not overlap. Fails if an extent or the workspace does not fit;
   // allocates nothing.
-  Status Run(const MatrixView<const float>& x, const MatrixView<float>& y, const GemmArgs& args,
-             ExecutorRef executor = SerialExecutor{}) const {
-    if (x.columns < 1 || x.columns > max_n_) {
-      return Status::InvalidArgument("x.columns is %lld, must be in [1, %lld]", static_cast<long long>(x.columns),
-                                     static_cast<long long>(max_n_));
-    }
-    LACUNA_RETURN_IF_ERROR(Check("x", x, k(), x.columns));
-    LACUNA_RETURN_IF_ERROR(Check("y", y, m(), x.columns));
-    ActivationView<const float> residual;
-    if (residual_) {
-      LACUNA_RETURN_IF_ERROR(Check("args.residual", args.residual, m(), x.columns));
-      residual = ToActivations(args.residual);
-    }
-    return plan_->Run({ToActivations(x), ToActivations(y), residual, /*batch=*/1, x.columns, args.workspace}, executor);
-  }
+  LACUNA_API Status Run(const MatrixView<const float>& x, const MatrixView<float>& y, const GemmArgs& args,
+                        ExecutorRef executor = SerialExecutor{}) const;
 
-  Explanation Explain() const {
-    Explanation explanation = plan_->Explain();
-    record_.AddTo(explanation);
-    return explanation;
-  }
+  LACUNA_API Explanation Explain() const;
 
   // See MakeGemm; `kernels` as for Convolution::Make.
   template <Policy P>
@@ -84,24 +67,6 @@ class Gemm {
 
  private:
   Gemm() = default;
-
-  template <class T>
-  static ActivationView<T> ToActivations(const MatrixView<T>& view) {
-    return {view.data, 0, view.row_stride, {0, 0, view.column_stride}};
-  }
-
-  template <class T>
-  static Status Check(const char* name, const MatrixView<T>& view, int64_t rows, int64_t columns) {
-    LACUNA_RETURN_IF_ERROR(CheckExtents(name, view, rows, columns));
-    const bool row_major = view.column_stride == 1 && (rows == 1 || view.row_stride >= columns);
-    const bool column_major = view.row_stride == 1 && (columns == 1 || view.column_stride >= rows);
-    if (!row_major && !column_major) {
-      return Status::InvalidArgument(
-          "%s has strides %lld and %lld, one must be 1 and the other at least the extent it steps over", name,
-          static_cast<long long>(view.row_stride), static_cast<long long>(view.column_stride));
-    }
-    return Status();
-  }
 
   int64_t m_ = 0, k_ = 0, max_n_ = 0;
   int64_t target_ = 0;

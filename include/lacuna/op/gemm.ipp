@@ -1,11 +1,15 @@
 #include "lacuna/core/abi.h"
 #include "lacuna/core/epilogue.h"
+#include "lacuna/core/executor.h"
 #include "lacuna/core/shape.h"
 #include "lacuna/core/status.h"
+#include "lacuna/core/view.h"
 #include "lacuna/format/matrix_shape.h"
+#include "lacuna/op/explain.h"
 #include "lacuna/op/forms.h"
 #include "lacuna/op/gemm.h"
 #include "lacuna/op/layer_geometry.h"
+#include "lacuna/op/layer_plan.h"
 #include "lacuna/op/panel_plan.h"
 #include "lacuna/policy/choices.h"
 
@@ -13,6 +17,51 @@
 #include <utility>
 
 namespace lacuna::inline LACUNA_ABI {
+
+namespace op {
+
+template <class T>
+ActivationView<T> ToActivations(const MatrixView<T>& view) {
+  return {view.data, 0, view.row_stride, {0, 0, view.column_stride}};
+}
+
+template <class T>
+Status CheckLayout(const char* name, const MatrixView<T>& view, int64_t rows, int64_t columns) {
+  LACUNA_RETURN_IF_ERROR(CheckExtents(name, view, rows, columns));
+  const bool row_major = view.column_stride == 1 && (rows == 1 || view.row_stride >= columns);
+  const bool column_major = view.row_stride == 1 && (columns == 1 || view.column_stride >= rows);
+  if (!row_major && !column_major) {
+    return Status::InvalidArgument(
+        "%s has strides %lld and %lld, one must be 1 and the other at least the extent it steps over", name,
+        static_cast<long long>(view.row_stride), static_cast<long long>(view.column_stride));
+  }
+  return Status();
+}
+
+}  // namespace op
+
+LACUNA_FUNC Status Gemm::Run(const MatrixView<const float>& x, const MatrixView<float>& y, const GemmArgs& args,
+                             ExecutorRef executor) const {
+  if (x.columns < 1 || x.columns > max_n_) {
+    return Status::InvalidArgument("x.columns is %lld, must be in [1, %lld]", static_cast<long long>(x.columns),
+                                   static_cast<long long>(max_n_));
+  }
+  LACUNA_RETURN_IF_ERROR(op::CheckLayout("x", x, k(), x.columns));
+  LACUNA_RETURN_IF_ERROR(op::CheckLayout("y", y, m(), x.columns));
+  ActivationView<const float> residual;
+  if (residual_) {
+    LACUNA_RETURN_IF_ERROR(op::CheckLayout("args.residual", args.residual, m(), x.columns));
+    residual = op::ToActivations(args.residual);
+  }
+  return plan_->Run({op::ToActivations(x), op::ToActivations(y), residual, /*batch=*/1, x.columns, args.workspace},
+                    executor);
+}
+
+LACUNA_FUNC Explanation Gemm::Explain() const {
+  Explanation explanation = plan_->Explain();
+  record_.AddTo(explanation);
+  return explanation;
+}
 
 LACUNA_FUNC Result<Gemm> Gemm::Make(const KernelTable& kernels, const LayerWeights& weights, const GemmShape& shape,
                                     const Epilogue& epilogue, const PlanPolicy& policy) {

@@ -8,10 +8,7 @@
 #include "lacuna/format/block_grid.h"
 #include "lacuna/prune/bcr.h"
 
-#include <cmath>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
