@@ -1,6 +1,5 @@
 // Winograd plans whose products a DenseProduct computes: libxsmm where it is installed, and one made to find fault.
 
-#include <lacuna/kernels.h>
 #include <lacuna/lacuna.h>
 #include <lacuna/op/winograd_plan.h>
 #include <lacuna/pack/winograd.h>
@@ -71,12 +70,7 @@ std::vector<const DenseProduct*> Products() {
   return products;
 }
 
-// Few kernels: those of panels and patterns are not run here.
-struct FewKernels : WinogradPolicy {
-  template <class Target>
-  using Tile = RegisterTile<4, 1>;
-  template <class Target>
-  using Patterns = PatternTiles<PatternTile<1, 1>>;
+struct NamedForm : WinogradPolicy {
   using Select = SelectByName;
   SelectByName select;
 };
@@ -156,7 +150,7 @@ class ProductLayer {
   Result<WinogradPlan> Plan(const DenseProduct& product) const {
     LACUNA_ASSIGN_OR_RETURN(packed, PackWinograd(kernels(), shape_.kernel, tile_, product));
     LACUNA_ASSIGN_OR_RETURN(weights, Shared<WinogradWeights<float>>::Make(std::move(packed)));
-    return WinogradPlan::Make(ActiveKernels<FewKernels>(), std::move(weights), GeometryOf(shape_), epilogue_);
+    return WinogradPlan::Make(ActiveKernels<NamedForm>(), std::move(weights), GeometryOf(shape_), epilogue_);
   }
   template <Executor E = const SerialExecutor>
   std::vector<float> Run(const WinogradPlan& plan, const RunOptions& run = {}, E&& executor = SerialExecutor{}) const {
@@ -331,7 +325,7 @@ TEST_CASE("winograd product: a candidate beside the others where the policy has 
   layer.Allow(ErrorOf(shape, tile.tile, layer.data()));
   const auto weights = layer.dense();
   const auto plan = [&](const DenseProduct* product, const char* name) {
-    FewKernels policy;
+    NamedForm policy;
     policy.winograd_product = product;
     policy.select.name = name;
     auto made = MakeConvolution<3>(weights, shape, layer.epilogue(), policy);

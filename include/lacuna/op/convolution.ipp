@@ -21,14 +21,6 @@ namespace lacuna::inline LACUNA_ABI {
 
 namespace op {
 
-// The spatial axes of a view as (depth, height, width).
-template <class T, size_t kAxes>
-ActivationView<T> ToActivations(const TensorView<T, static_cast<int>(kAxes)>& view) {
-  ActivationView<T> activations{view.data, view.stride[0], view.stride[1], {}};
-  for (size_t a = 2; a < kAxes; ++a) activations.axis_stride[3 - kAxes + a] = view.stride[a];
-  return activations;
-}
-
 // The form that was chosen; for a depthwise layer, kernels of its own besides, for the views that they take.
 class ConvolutionPlan final : public LayerPlan {
  public:
