@@ -29,17 +29,17 @@ Result<StagedRun> StagedRun::Make(const Graph& graph, const Values& values, cons
                                        ToString(found->second.shape).c_str(), ToString(input.type),
                                        ToString(input.shape).c_str());
       }
-      const std::vector<float>& values = found->second.floats;
-      const auto bad = std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
-      if (bad != values.end()) {
+      const std::vector<float>& floats = found->second.floats;
+      const auto bad = std::find_if(floats.begin(), floats.end(), [](float value) { return !std::isfinite(value); });
+      if (bad != floats.end()) {
         return Status::InvalidArgument("sample %zu: input '%.60s' is %g at place %zu, must be finite", i,
                                        input.name.c_str(), static_cast<double>(*bad),
-                                       static_cast<size_t>(bad - values.begin()));
+                                       static_cast<size_t>(bad - floats.begin()));
       }
       live.emplace(input.name, found->second);
     }
   }
-  return std::move(run);
+  return run;
 }
 
 Graph StagedRun::Stage(size_t end) const {
