@@ -38,7 +38,8 @@ class PlaneTaps {
   // Vectors that are read: one a tap, or two for every two taps, evens and odds of which are a tap each.
   static constexpr int kLoads = kStride == 1 ? kKernel : (kKernel + 1) / 2 * 2;
   static constexpr int64_t ColumnOf(int load) { return kStride == 1 ? load : load / 2 * 2 + load % 2 * kLanes; }
-  static constexpr bool kMasks = kEdge && HWY_MEM_OPS_MIGHT_FAULT == 0;
+  // Without SIMD a masked load reads what the mask excludes.
+  static constexpr bool kMasks = kEdge && HWY_MEM_OPS_MIGHT_FAULT == 0 && HWY_TARGET != HWY_SCALAR;
 
  public:
   // Columns that Load reads from the first on.
