@@ -184,7 +184,8 @@ struct MultiplyInt8Dot {
   }
   template <class D, class V>
   static HWY_INLINE V MultiplyAdd(D, V w, V x, V sum) {
-    asm("sdot %0.4s, %1.16b, %2.16b" : "+w"(sum.raw) : "w"(x.raw), "w"(w.raw));
+    // The assembler may know the baseline's instructions only; more of them change nothing in code that is compiled.
+    asm(".arch armv8.2-a+dotprod+crypto\n\tsdot %0.4s, %1.16b, %2.16b" : "+w"(sum.raw) : "w"(x.raw), "w"(w.raw));
     return sum;
   }
 };
