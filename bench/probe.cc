@@ -78,13 +78,20 @@ using Int8WithoutDot = MultiplyInt8Pairs;
 using Int8WithoutDot = MultiplyInt8;
 #endif
 
-void Int8Loop(size_t iterations, int32_t* groups) {
-  // Every part of an input and of a weight takes a register besides the chains.
-  constexpr auto kFew = std::make_index_sequence<kChains - 4>();
+// Every part of an input and of a weight takes a register besides the chains.
+using Int8ChainIndices = std::make_index_sequence<kChains - 4>;
+
 #if LACUNA_INT8_DOT
-  if (HasInt8Dot()) return Int8Chains<MultiplyInt8Dot>(iterations, groups, kFew);
+HWY_NOINLINE LACUNA_INT8_DOT_TARGET void Int8DotLoop(size_t iterations, int32_t* groups) {
+  Int8Chains<MultiplyInt8Dot>(iterations, groups, Int8ChainIndices());
+}
 #endif
-  Int8Chains<Int8WithoutDot>(iterations, groups, kFew);
+
+void Int8Loop(size_t iterations, int32_t* groups) {
+#if LACUNA_INT8_DOT
+  if (HasInt8Dot()) return Int8DotLoop(iterations, groups);
+#endif
+  Int8Chains<Int8WithoutDot>(iterations, groups, Int8ChainIndices());
 }
 double Int8OpsPerIteration() { return 2.0 * static_cast<double>((kChains - 4) * 4 * hn::Lanes(D())); }
 const char* Int8Instruction() {

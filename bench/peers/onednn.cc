@@ -108,33 +108,48 @@ dnnl::memory::dims Dims(const std::array<int64_t, kCount>& extents) {
   return {extents.begin(), extents.end()};
 }
 
+// A convolution's tensors as oneDNN counts them.
+template <int kRank>
+struct ConvolutionDims {
+  static constexpr Tag kPlanar = kRank == 2 ? Tag::nchw : Tag::ncdhw;
+
+  explicit ConvolutionDims(const ConvShape<kRank>& s)
+      : x(Dims(s.input_tensor())),
+        y(Dims(s.output_tensor())),
+        w(s.groups > 1 ? dnnl::memory::dims{s.groups, s.rows_per_group(), s.channels_per_group()}
+                       : dnnl::memory::dims{s.out_channels, s.in_channels}),
+        stride(Dims(s.stride)),
+        gaps(Dims(s.dilation)),
+        pad_begin(Dims(s.pad_begin)),
+        pad_end(Dims(s.pad_end)) {
+    w.insert(w.end(), s.kernel.begin(), s.kernel.end());
+    for (auto& gap : gaps) --gap;  // oneDNN counts the positions between taps
+    constexpr Tag kFilters = kRank == 2 ? Tag::oihw : Tag::oidhw;
+    constexpr Tag kGroupedFilters = kRank == 2 ? Tag::goihw : Tag::goidhw;
+    filters = s.groups > 1 ? kGroupedFilters : kFilters;
+  }
+
+  dnnl::memory::dims x, y, w, stride, gaps, pad_begin, pad_end;
+  Tag filters;
+};
+
 template <int kRank>
 EnginePointer MakeConvolutionWith(const Problem& problem, const Settings& settings, dnnl::algorithm algorithm) {
-  constexpr Tag kPlanar = kRank == 2 ? Tag::nchw : Tag::ncdhw;
-  constexpr Tag kFilters = kRank == 2 ? Tag::oihw : Tag::oidhw;
-  constexpr Tag kGroupedFilters = kRank == 2 ? Tag::goihw : Tag::goidhw;
-  const ConvShape<kRank> s = ShapeOfRank<kRank>(problem.shape);
+  const ConvolutionDims<kRank> dims(ShapeOfRank<kRank>(problem.shape));
   dnnl::engine& engine = CpuEngine(settings);
   dnnl::stream stream(engine);
-  const dnnl::memory::dims x_dims = Dims(s.input_tensor()), y_dims = Dims(s.output_tensor());
-  const bool grouped = s.groups > 1;
-  dnnl::memory::dims w_dims = grouped ? dnnl::memory::dims{s.groups, s.rows_per_group(), s.channels_per_group()}
-                                      : dnnl::memory::dims{s.out_channels, s.in_channels};
-  w_dims.insert(w_dims.end(), s.kernel.begin(), s.kernel.end());
-  dnnl::memory::dims gaps = Dims(s.dilation);  // oneDNN counts the positions between taps
-  for (auto& gap : gaps) --gap;
   const dnnl::convolution_forward::desc description(
-      dnnl::prop_kind::forward_inference, algorithm, {x_dims, kF32, Tag::any}, {w_dims, kF32, Tag::any},
-      {y_dims, kF32, Tag::any}, Dims(s.stride), gaps, Dims(s.pad_begin), Dims(s.pad_end));
+      dnnl::prop_kind::forward_inference, algorithm, {dims.x, kF32, Tag::any}, {dims.w, kF32, Tag::any},
+      {dims.y, kF32, Tag::any}, dims.stride, dims.gaps, dims.pad_begin, dims.pad_end);
   const dnnl::convolution_forward::primitive_desc made(description, engine);
   Arguments arguments;
-  arguments[DNNL_ARG_SRC] = Reordered(stream, {x_dims, kF32, kPlanar}, made.src_desc(), problem.input);
-  arguments[DNNL_ARG_WEIGHTS] =
-      Reordered(stream, {w_dims, kF32, grouped ? kGroupedFilters : kFilters}, made.weights_desc(), problem.weights);
+  arguments[DNNL_ARG_SRC] = Reordered(stream, {dims.x, kF32, dims.kPlanar}, made.src_desc(), problem.input);
+  arguments[DNNL_ARG_WEIGHTS] = Reordered(stream, {dims.w, kF32, dims.filters}, made.weights_desc(), problem.weights);
   dnnl::memory y(made.dst_desc(), engine);
   arguments[DNNL_ARG_DST] = y;
   return std::make_unique<OnednnEngine>(std::move(stream), dnnl::convolution_forward(made), std::move(arguments),
-                                        std::move(y), dnnl::memory::desc(y_dims, kF32, kPlanar), made.impl_info_str());
+                                        std::move(y), dnnl::memory::desc(dims.y, kF32, dims.kPlanar),
+                                        made.impl_info_str());
 }
 
 template <int kRank, dnnl::algorithm kAlgorithm>
@@ -154,39 +169,30 @@ Result<EnginePointer> MakeOnednnConvolution(const Problem& problem, const Settin
 template <int kRank>
 EnginePointer MakeInt8ConvolutionWith(const Problem& problem, const Int8Problem& quantized, const Settings& settings) {
   constexpr auto kU8 = dnnl::memory::data_type::u8, kS8 = dnnl::memory::data_type::s8;
-  constexpr Tag kPlanar = kRank == 2 ? Tag::nchw : Tag::ncdhw;
-  constexpr Tag kFilters = kRank == 2 ? Tag::oihw : Tag::oidhw;
-  constexpr Tag kGroupedFilters = kRank == 2 ? Tag::goihw : Tag::goidhw;
-  const ConvShape<kRank> s = ShapeOfRank<kRank>(problem.shape);
+  const ConvolutionDims<kRank> dims(ShapeOfRank<kRank>(problem.shape));
   dnnl::engine& engine = CpuEngine(settings);
   dnnl::stream stream(engine);
-  const dnnl::memory::dims x_dims = Dims(s.input_tensor()), y_dims = Dims(s.output_tensor());
-  const bool grouped = s.groups > 1;
-  dnnl::memory::dims w_dims = grouped ? dnnl::memory::dims{s.groups, s.rows_per_group(), s.channels_per_group()}
-                                      : dnnl::memory::dims{s.out_channels, s.in_channels};
-  w_dims.insert(w_dims.end(), s.kernel.begin(), s.kernel.end());
-  dnnl::memory::dims gaps = Dims(s.dilation);
-  for (auto& gap : gaps) --gap;
   std::vector<float> multipliers;
   QuantizedEpilogue epilogue = quantized.epilogue;
   epilogue.weight_scale = quantized.rows.scale();
-  for (int64_t row = 0; row < s.out_channels; ++row) multipliers.push_back(Requantization::Multiplier(epilogue, row));
+  for (int64_t row = 0; row < problem.shape.out_channels; ++row)
+    multipliers.push_back(Requantization::Multiplier(epilogue, row));
   dnnl::primitive_attr attributes;
   attributes.set_output_scales(/*mask=*/1 << 1, multipliers);
   const dnnl::convolution_forward::desc description(
-      dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, {x_dims, kU8, Tag::any},
-      {w_dims, kS8, Tag::any}, {y_dims, kU8, Tag::any}, Dims(s.stride), gaps, Dims(s.pad_begin), Dims(s.pad_end));
+      dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, {dims.x, kU8, Tag::any},
+      {dims.w, kS8, Tag::any}, {dims.y, kU8, Tag::any}, dims.stride, dims.gaps, dims.pad_begin, dims.pad_end);
   const dnnl::convolution_forward::primitive_desc made(description, attributes, engine);
   const DenseWeights<int8_t> weights = *ExpandRows(quantized.rows);
   Arguments arguments;
-  arguments[DNNL_ARG_SRC] = Reordered<uint8_t>(stream, {x_dims, kU8, kPlanar}, made.src_desc(), quantized.x);
-  arguments[DNNL_ARG_WEIGHTS] = Reordered<int8_t>(stream, {w_dims, kS8, grouped ? kGroupedFilters : kFilters},
-                                                  made.weights_desc(), weights.values());
+  arguments[DNNL_ARG_SRC] = Reordered<uint8_t>(stream, {dims.x, kU8, dims.kPlanar}, made.src_desc(), quantized.x);
+  arguments[DNNL_ARG_WEIGHTS] =
+      Reordered<int8_t>(stream, {dims.w, kS8, dims.filters}, made.weights_desc(), weights.values());
   dnnl::memory y(made.dst_desc(), engine);
   arguments[DNNL_ARG_DST] = y;
   return std::make_unique<OnednnEngine>(std::move(stream), dnnl::convolution_forward(made), std::move(arguments),
-                                        std::move(y), dnnl::memory::desc(y_dims, kF32, kPlanar), made.impl_info_str(),
-                                        epilogue.y.scale);
+                                        std::move(y), dnnl::memory::desc(dims.y, kF32, dims.kPlanar),
+                                        made.impl_info_str(), epilogue.y.scale);
 }
 
 template <int kRank>

@@ -57,23 +57,22 @@ Result<CalibratedModel> CalibrateModel(const PruneOptions& options, const std::v
   std::map<std::string, lacuna::prune::Scheme> schemes;
   for (const PrunedLayer& layer : selected.layers) schemes[layer.executed] = selected.scheme;
 
-  ImportOptions import;
-  import.given = [&](const std::string& name) { return FindInput(samples[0], name);
-};
-LACUNA_ASSIGN_OR_RETURN(graph, ImportOnnx(model.SerializeAsString(), import));
-CalibrationOptions with_constants = calibration;
-with_constants.writable = WritableOf(*model.mutable_graph());
-LACUNA_ASSIGN_OR_RETURN(calibrated, CalibrateGraph(schemes, samples, with_constants, graph));
-PruneOptions replace = options;
-replace.scheme = selected.scheme;
-replace.flops_rate.reset();
-replace.pruned = &calibrated.weights;
-LACUNA_ASSIGN_OR_RETURN(pruned, PruneModel(replace, model));
-// PruneModel writes only what it prunes.
-const auto constants = ConstantsOf(*model.mutable_graph());
-for (const auto& [name, values] : calibrated.refitted) SetFloats(values, *constants.at(name));
-for (const FittedBias& bias : calibrated.biases) Write(bias, *model.mutable_graph());
-return CalibratedModel{std::move(pruned), std::move(calibrated.layers)};
-}  // namespace graph
+  ImportOptions importing;
+  importing.given = [&](const std::string& name) { return FindInput(samples[0], name); };
+  LACUNA_ASSIGN_OR_RETURN(graph, ImportOnnx(model.SerializeAsString(), importing));
+  CalibrationOptions with_constants = calibration;
+  with_constants.writable = WritableOf(*model.mutable_graph());
+  LACUNA_ASSIGN_OR_RETURN(calibrated, CalibrateGraph(schemes, samples, with_constants, graph));
+  PruneOptions replace = options;
+  replace.scheme = selected.scheme;
+  replace.flops_rate.reset();
+  replace.pruned = &calibrated.weights;
+  LACUNA_ASSIGN_OR_RETURN(pruned, PruneModel(replace, model));
+  // PruneModel writes only what it prunes.
+  const auto constants = ConstantsOf(*model.mutable_graph());
+  for (const auto& [name, values] : calibrated.refitted) SetFloats(values, *constants.at(name));
+  for (const FittedBias& bias : calibrated.biases) Write(bias, *model.mutable_graph());
+  return CalibratedModel{std::move(pruned), std::move(calibrated.layers)};
+}
 
 }  // namespace graph

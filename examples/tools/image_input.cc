@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cmath>
 #include <cstddef>
 #include <filesystem>
 #include <string_view>
@@ -21,24 +22,26 @@ using graph::Tensor;
 
 constexpr int64_t kRgb = 3;
 
-// One number for all channels, or one for each.
-Result<std::array<float, kRgb>> Channels(const char* option, const std::string& text, float fallback) {
+// One number for all channels, or one for each, finite, and above 0 if `positive`.
+Result<std::array<float, kRgb>> Channels(const char* option, const std::string& text, float fallback, bool positive) {
   std::array<float, kRgb> values;
   values.fill(fallback);
   if (text.empty()) return values;
+  const auto bad = [&] {
+    return Status::InvalidArgument("%s is '%.60s', must be one finite number, or three separated by commas%s", option,
+                                   text.c_str(), positive ? ", above 0" : "");
+  };
   size_t count = 0;
-  for (size_t begin = 0; begin <= text.size();) {
+  for (size_t begin = 0; begin <= text.size(); ++count) {
     const size_t end = std::min(text.find(',', begin), text.size());
-    float value = 0.0f;
-    if (count == values.size() || !ParseNumber(std::string_view(text).substr(begin, end - begin), value)) count = 99;
-    if (count == 99) break;
-    values[count++] = value;
+    if (count == values.size()) return bad();
+    float& value = values[count];
+    if (!ParseNumber(std::string_view(text).substr(begin, end - begin), value)) return bad();
+    if (!std::isfinite(value) || (positive && value <= 0.0f)) return bad();
     begin = end + 1;
   }
   if (count == 1) values.fill(values[0]);
-  if (count == 1 || count == values.size()) return values;
-  return Status::InvalidArgument("%s is '%.60s', must be one number, or three separated by commas", option,
-                                 text.c_str());
+  return count == 1 || count == values.size() ? Result<std::array<float, kRgb>>(values) : bad();
 }
 
 // Height and width; zeros where none is given.
@@ -108,9 +111,9 @@ Result<NamedTensor> ImageExtents(const std::string& name, const std::string& pat
 
 Result<Tensor> ReadImageInput(const std::string& path, const graph::ValueInfo& input, const ImageArguments& arguments) {
   LACUNA_ASSIGN_OR_RETURN(axes, AxesOf(input, arguments.layout));
-  LACUNA_ASSIGN_OR_RETURN(mean, Channels("--mean", arguments.mean, 0.0f));
-  LACUNA_ASSIGN_OR_RETURN(deviation,
-                          Channels("--std", arguments.deviation, graph::IsFloating(input.type) ? 255.0f : 1.0f));
+  LACUNA_ASSIGN_OR_RETURN(mean, Channels("--mean", arguments.mean, 0.0f, /*positive=*/false));
+  LACUNA_ASSIGN_OR_RETURN(deviation, Channels("--std", arguments.deviation,
+                                              graph::IsFloating(input.type) ? 255.0f : 1.0f, /*positive=*/true));
   const int64_t height = input.shape[axes.height], width = input.shape[axes.width];
   LACUNA_ASSIGN_OR_RETURN(image, LoadAndReadStill(path, height, width));
   const int64_t channels = input.shape[axes.channels], plane = height * width;

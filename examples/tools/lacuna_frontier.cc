@@ -174,64 +174,63 @@ class Frontier {
   }
 
   Status Measure(const onnx::ModelProto& model, Point point) {
-    graph::ImportOptions import;
-    import.given = [&](const std::string& name) { return graph::FindInput(data_.samples[0], name);
-  };
-  LACUNA_ASSIGN_OR_RETURN(imported, graph::ImportOnnx(model.SerializeAsString(), import));
-  LACUNA_ASSIGN_OR_RETURN(network, graph::Network::Compile(std::move(imported),
-                                                           {.stored = true, .threads = arguments_.threads}));
-  LACUNA_ASSIGN_OR_RETURN(outputs, ::Run(network, data_.samples, arguments_.seconds, point.ms));
-  if (points_.empty()) {
-    dense_ = outputs;
-    for (size_t i = network.output_count(); i-- > 0;) {
-      if (graph::IsFloating(network.output_type(i)) && !network.output_shape(i).empty()) {
-        row_ = static_cast<size_t>(std::max<int64_t>(network.output_shape(i).back(), 1));
+    graph::ImportOptions importing;
+    importing.given = [&](const std::string& name) { return graph::FindInput(data_.samples[0], name); };
+    LACUNA_ASSIGN_OR_RETURN(imported, graph::ImportOnnx(model.SerializeAsString(), importing));
+    LACUNA_ASSIGN_OR_RETURN(
+        network, graph::Network::Compile(std::move(imported), {.stored = true, .threads = arguments_.threads}));
+    LACUNA_ASSIGN_OR_RETURN(outputs, ::Run(network, data_.samples, arguments_.seconds, point.ms));
+    if (points_.empty()) {
+      dense_ = outputs;
+      for (size_t i = network.output_count(); i-- > 0;) {
+        if (graph::IsFloating(network.output_type(i)) && !network.output_shape(i).empty()) {
+          row_ = static_cast<size_t>(std::max<int64_t>(network.output_shape(i).back(), 1));
+        }
       }
     }
+    Compare(outputs, dense_, row_, labels_, point);
+    Print(point);
+    points_.push_back(std::move(point));
+    return Status();
   }
-  Compare(outputs, dense_, row_, labels_, point);
-  Print(point);
-  points_.push_back(std::move(point));
-  return Status();
-}
 
   void Print(const Point& point) const {
-  if (points_.empty()) {
-    std::printf("%-24s %-10s %8s %8s %9s %10s %9s %9s %8s\n", "scheme", "weights by", "weights", "FLOPs", "accuracy",
-                "agreement", "error", "ms", "faster");
+    if (points_.empty()) {
+      std::printf("%-24s %-10s %8s %8s %9s %10s %9s %9s %8s\n", "scheme", "weights by", "weights", "FLOPs", "accuracy",
+                  "agreement", "error", "ms", "faster");
+    }
+    char accuracy[32] = "-";
+    if (point.accuracy.has_value()) std::snprintf(accuracy, sizeof(accuracy), "%.2f%%", 100.0 * *point.accuracy);
+    const double dense_ms = points_.empty() ? point.ms : points_[0].ms;
+    std::printf("%-24s %-10s %7.2fx %7.2fx %9s %9.2f%% %9.4f %9.4f %7.2fx\n", point.scheme.c_str(), point.way,
+                point.weights_rate, point.flops_rate, accuracy, 100.0 * point.agreement, point.error, point.ms,
+                dense_ms / point.ms);
+    std::fflush(stdout);
   }
-  char accuracy[32] = "-";
-  if (point.accuracy.has_value()) std::snprintf(accuracy, sizeof(accuracy), "%.2f%%", 100.0 * *point.accuracy);
-  const double dense_ms = points_.empty() ? point.ms : points_[0].ms;
-  std::printf("%-24s %-10s %7.2fx %7.2fx %9s %9.2f%% %9.4f %9.4f %7.2fx\n", point.scheme.c_str(), point.way,
-              point.weights_rate, point.flops_rate, accuracy, 100.0 * point.agreement, point.error, point.ms,
-              dense_ms / point.ms);
-  std::fflush(stdout);
-}
 
-Status Write() const {
-  std::FILE* file = std::fopen(arguments_.csv.c_str(), "w");
-  if (file == nullptr) return Status::Make(StatusCode::kNotFound, "cannot write '%s'", arguments_.csv.c_str());
-  std::fprintf(file, "scheme,way,weights_rate,flops_rate,accuracy,agreement,error,ms\n");
-  for (const Point& point : points_) {
-    std::fprintf(file, "%s,%s,%.4f,%.4f,", point.scheme.c_str(), point.way, point.weights_rate, point.flops_rate);
-    if (point.accuracy.has_value()) std::fprintf(file, "%.6f", *point.accuracy);
-    std::fprintf(file, ",%.6f,%.6f,%.6f\n", point.agreement, point.error, point.ms);
+  Status Write() const {
+    std::FILE* file = std::fopen(arguments_.csv.c_str(), "w");
+    if (file == nullptr) return Status::Make(StatusCode::kNotFound, "cannot write '%s'", arguments_.csv.c_str());
+    std::fprintf(file, "scheme,way,weights_rate,flops_rate,accuracy,agreement,error,ms\n");
+    for (const Point& point : points_) {
+      std::fprintf(file, "%s,%s,%.4f,%.4f,", point.scheme.c_str(), point.way, point.weights_rate, point.flops_rate);
+      if (point.accuracy.has_value()) std::fprintf(file, "%.6f", *point.accuracy);
+      std::fprintf(file, ",%.6f,%.6f,%.6f\n", point.agreement, point.error, point.ms);
+    }
+    const bool ok = std::ferror(file) == 0;
+    return std::fclose(file) == 0 && ok
+               ? Status()
+               : Status::Make(StatusCode::kDataLoss, "cannot write '%s'", arguments_.csv.c_str());
   }
-  const bool ok = std::ferror(file) == 0;
-  return std::fclose(file) == 0 && ok
-             ? Status()
-             : Status::Make(StatusCode::kDataLoss, "cannot write '%s'", arguments_.csv.c_str());
-}
 
-const Arguments& arguments_;
-onnx::ModelProto model_;
-tools::CalibrationData data_, calibration_;
-const graph::Tensor* labels_ = nullptr;
-std::vector<Point> points_;
-Outputs dense_;
-size_t row_ = 1;  // of the output's last axis
-};                // namespace
+  const Arguments& arguments_;
+  onnx::ModelProto model_;
+  tools::CalibrationData data_, calibration_;
+  const graph::Tensor* labels_ = nullptr;
+  std::vector<Point> points_;
+  Outputs dense_;
+  size_t row_ = 1;  // of the output's last axis
+};
 
 }  // namespace
 

@@ -42,20 +42,18 @@ struct Quantization {
   }
 };
 
-// What a quantised layer is besides its geometry and its weights. With
+// What a quantised layer is besides its geometry and its weights. All but the sum is f32, each operation
+// rounded to nearest even by itself (no fused multiply-add):
 //
-//   sum = bias[row] + sum over k of (x[k] - x.zero_point) * w[row, k]                  integers modulo 2^32
+//   sum  = bias[row] + sum over k of (x[k] - x.zero_point) * w[row, k]          integers modulo 2^32
+//   m    = x.scale * weight_scale[row] / y.scale                                one rounding
+//   v    = f32(sum) * m + f32(r - residual.zero_point) * (residual.scale / y.scale)
+//   y    = saturate(round(clamp(v, low / y.scale, high / y.scale)) + y.zero_point)
 //
-// and all of the following in f32, each operation rounded to nearest even by itself (no fused multiply-add),
-//
-//   v = f32(sum) * multiplier[row],  multiplier = x.scale * weight_scale[row] / y.scale  (one rounding; f32: no
-//   y.scale) v = v + f32(r - residual.zero_point) * (residual.scale / y.scale)                  if there is a residual
-//   r v = min(max(v, low / y.scale), high / y.scale)                                     of the activation y =
-//   saturate(round(v) + y.zero_point), or v if y is f32
-//
-// the output is the same bits on every SIMD target, and what ONNX's QLinearConv yields. Terms are held to [-2^30,
-// 2^30], or of f32 outputs to finite numbers, before they are added or rounded. reference/quantized.h is the
-// definition.
+// with the bounds of the activation, and without the term of r if there is no residual. If y is f32, y.scale is 1, r is
+// added as it is, and y is what the clamp gives. Terms are held to [-2^30, 2^30], or of f32 outputs to finite numbers,
+// before they are added or rounded. The output is the same bits on every SIMD target, and what ONNX's QLinearConv
+// yields; reference/quantized.h is the definition.
 struct QuantizedEpilogue {
   Quantization x{};
   std::span<const float> weight_scale{};  // one a row, or one for all; weights have no zero point

@@ -30,6 +30,8 @@ struct TypedView {
   Extents<kRank> extent{};
   Extents<kRank> stride{};
 
+  TensorView<Byte, kRank> untyped() const { return {data, extent, stride}; }
+
   TypedView() = default;
   // Implicit on purpose, of views of float, uint8_t and int8_t.
   template <class T>
@@ -51,7 +53,7 @@ Status CheckTypedView(const char* name, const TypedView<Byte, kRank>& view, Valu
   if (view.type != type) {
     return Status::InvalidArgument("%s is of %s, must be of %s", name, ValueTypeName(view.type), ValueTypeName(type));
   }
-  return CheckView(name, TensorView<Byte, kRank>{view.data, view.extent, view.stride}, extent);
+  return CheckView(name, view.untyped(), extent);
 }
 
 }  // namespace lacuna::inline LACUNA_ABI

@@ -111,6 +111,18 @@ struct ActivationView {
   std::array<int64_t, 3> axis_stride{};
 };
 
+namespace op {
+
+// The spatial axes of a view as (depth, height, width).
+template <class T, size_t kAxes>
+ActivationView<T> ToActivations(const TensorView<T, static_cast<int>(kAxes)>& view) {
+  ActivationView<T> activations{view.data, view.stride[0], view.stride[1], {}};
+  for (size_t a = 2; a < kAxes; ++a) activations.axis_stride[3 - kAxes + a] = view.stride[a];
+  return activations;
+}
+
+}  // namespace op
+
 }  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_CORE_VIEW_H_

@@ -127,10 +127,10 @@ HWY_INLINE void FetchAhead(const DepthwiseArgs& args, int64_t first, int64_t cha
   }
 }
 
-// The rest of the epilogue for out.rows outputs of `channels` channels, sums being [out.rows][lanes].
-inline HWY_NOINLINE void StoreChannels(const DepthwiseArgs& args, const DirectOutput& out, float* sums, size_t lanes,
-                                       size_t channels) {
-  const OutputSpan span{0, static_cast<int32_t>(channels), 0, 0, 0};
+// The rest of the epilogue for out.rows rows of `count` neighbouring outputs, sums being [out.rows][lanes].
+inline HWY_NOINLINE void StoreSums(const Epilogue& epilogue, const DirectOutput& out, float* sums, size_t lanes,
+                                   size_t count) {
+  const OutputSpan span{0, static_cast<int32_t>(count), 0, 0, 0};
   StoreOutput({sums,
                lanes,
                out.rows,
@@ -141,7 +141,7 @@ inline HWY_NOINLINE void StoreChannels(const DepthwiseArgs& args, const DirectOu
                {0, 0, 1},
                {0, 0, 1},
                {&span, 1},
-               args.epilogue});
+               &epilogue});
 }
 
 // At most kColumns outputs from `o` on of vectors of channels from `channel` on: as many as are whole or, if kMasked,
@@ -179,7 +179,7 @@ HWY_INLINE void RunColumns(D d, const DepthwiseArgs& args, DirectOutput& out, in
       alignas(kAlignment) float sums[static_cast<size_t>(kColumns) * HWY_LANES(float)];
       HWY_UNROLL(16)
       for (int i = 0; i < kColumns; ++i) hn::StoreU(acc[i][0], d, sums + i * lanes);
-      StoreChannels(args, out, sums, static_cast<size_t>(lanes), count);
+      StoreSums(*args.epilogue, out, sums, static_cast<size_t>(lanes), count);
     } else if (plain) {  // what StoreDirect does, without its comparisons: worth 5 %
       HWY_UNROLL(16)
       for (int i = 0; i < kColumns; ++i) {

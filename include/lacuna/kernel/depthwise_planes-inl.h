@@ -7,6 +7,7 @@
 #include "lacuna/kernel/table.h"
 #include "lacuna/kernel/target-inl.h"
 #include "lacuna/pack/input_tile.h"
+#include "lacuna/policy/defaults.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -26,9 +27,7 @@ namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Rows of outputs that are accumulated together: every input vector feeds up to three of them. Besides them, nine
-// weights and three inputs are in registers.
-inline constexpr int kPlaneRows = Target::kRegisters >= 32 ? 4 : 2;
+inline constexpr int kPlaneRows = kDepthwisePlaneRows<Target::kRegisters>;
 
 // The inputs of a vector of outputs from column `first` of a row of `width` on: tap t of output i is column first + i *
 // kStride + t, zero beside the row. kEdge: some are.
@@ -149,23 +148,14 @@ HWY_INLINE void RunPlaneBlock(D d, const DepthwisePlaneArgs& args, const V* weig
   alignas(kAlignment) float sums[kPlaneRows][HWY_LANES(float)];
   HWY_UNROLL(4)
   for (int r = 0; r < kPlaneRows; ++r) hn::Store(acc[r], d, sums[r]);
-  const OutputSpan span{0, static_cast<int32_t>(count), 0, 0, 0};
   int64_t y_offset[kPlaneRows], residual_offset[kPlaneRows];
   for (int r = 0; r < kPlaneRows; ++r) {
     y_offset[r] = r * args.y_row;
     residual_offset[r] = r * args.residual_row;
   }
-  StoreOutput({sums[0],
-               HWY_LANES(float),
-               static_cast<int>(rows),
-               y_offset,
-               residual_offset,
-               y,
-               residual,
-               {0, 0, 1},
-               {0, 0, 1},
-               {&span, 1},
-               args.epilogue});
+  const DirectOutput out{static_cast<int>(rows), y_offset,       residual_offset, y, residual,
+                         args.clamp.low,         args.clamp.high};
+  StoreSums(*args.epilogue, out, sums[0], HWY_LANES(float), count);
 }
 
 // See DepthwisePlaneFn.

@@ -123,21 +123,12 @@ struct MultiplyInt8Pairs {
 };
 #endif
 
-// Dot products of four bytes, which Highway has since 1.0.6, and on x86 for targets that Debian's does not compile. As
-// assembly, because the target's flags lack them: to be run only if HasInt8Dot(), by functions that are
-// LACUNA_INT8_DOT_TARGET, without which assemblers of 64-bit Arm do not know the instruction.
-#undef LACUNA_INT8_DOT
-#undef LACUNA_INT8_DOT_TARGET
-#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3 && defined(__GNUC__)
-#define LACUNA_INT8_DOT 1
-#define LACUNA_INT8_DOT_TARGET
-struct MultiplyInt8Dot {
+// All four at once, as they are in memory: what dot products of bytes take.
+struct MultiplyInt8Quads {
   using Traits = Int8Traits;
   using Input = int32_t;
   using Weights = WeightGroup<Traits>;
   static constexpr int kParts = 1;
-  static constexpr bool kSignedInput = false;
-  static constexpr const char* kName = "vpdpbusd";
   template <class D>
   using In = hn::Vec<D>;
 
@@ -149,6 +140,20 @@ struct MultiplyInt8Dot {
   static HWY_INLINE hn::Vec<D> Weight(D d, int, const Weights& w) {
     return SetQuad(d, w);
   }
+};
+
+// Dot products of four bytes, which Highway has since 1.0.6, and on x86 for targets that Debian's does not compile. As
+// assembly, because the target's flags lack them: to be run only if HasInt8Dot(), by functions that are
+// LACUNA_INT8_DOT_TARGET, without which assemblers of 64-bit Arm do not know the instruction.
+#undef LACUNA_INT8_DOT
+#undef LACUNA_INT8_DOT_TARGET
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3 && defined(__GNUC__)
+#define LACUNA_INT8_DOT 1
+#define LACUNA_INT8_DOT_TARGET
+struct MultiplyInt8Dot : MultiplyInt8Quads {
+  static constexpr bool kSignedInput = false;
+  static constexpr const char* kName = "vpdpbusd";
+
   template <class D, class V>
   static HWY_INLINE V MultiplyAdd(D, V w, V x, V sum) {
     asm("vpdpbusd %2, %1, %0" : "+v"(sum.raw) : "v"(x.raw), "v"(w.raw));
@@ -164,28 +169,13 @@ inline bool HasInt8Dot() { return __builtin_cpu_supports("avx512vnni"); }
 #else
 #define LACUNA_INT8_DOT_TARGET __attribute__((target("arch=armv8.2-a+crypto+dotprod")))
 #endif
-struct MultiplyInt8Dot {
-  using Traits = Int8Traits;
-  using Input = int32_t;
-  using Weights = WeightGroup<Traits>;
-  static constexpr int kParts = 1;
+struct MultiplyInt8Dot : MultiplyInt8Quads {
   static constexpr bool kSignedInput = true;
   static constexpr const char* kName = "sdot";
-  template <class D>
-  using In = hn::Vec<D>;
 
-  template <class D>
-  static HWY_INLINE hn::Vec<D> Load(D d, int, const int32_t* x) {
-    return hn::LoadU(d, x);
-  }
-  template <class D>
-  static HWY_INLINE hn::Vec<D> Weight(D d, int, const Weights& w) {
-    return SetQuad(d, w);
-  }
   template <class D, class V>
   static HWY_INLINE V MultiplyAdd(D, V w, V x, V sum) {
-    // The assembler may know the baseline's instructions only; more of them change nothing in code that is compiled.
-    asm(".arch armv8.2-a+dotprod+crypto\n\tsdot %0.4s, %1.16b, %2.16b" : "+w"(sum.raw) : "w"(x.raw), "w"(w.raw));
+    asm("sdot %0.4s, %1.16b, %2.16b" : "+w"(sum.raw) : "w"(x.raw), "w"(w.raw));
     return sum;
   }
 };

@@ -34,14 +34,6 @@ struct RunArgs {
 
 namespace op {
 
-// The spatial axes of a view as (depth, height, width).
-template <class T, size_t kAxes>
-ActivationView<T> ToActivations(const TensorView<T, static_cast<int>(kAxes)>& view) {
-  ActivationView<T> activations{view.data, view.stride[0], view.stride[1], {}};
-  for (size_t a = 2; a < kAxes; ++a) activations.axis_stride[3 - kAxes + a] = view.stride[a];
-  return activations;
-}
-
 // A convolution of any rank, planned. `weights` are the packed ones; none if the layer is in Winograd form.
 struct PlannedConvolution {
   OwnedLayerPlan plan;

@@ -75,11 +75,6 @@ class Int8Plan {
   void RunSlot(Job& job, std::byte* slice) const;
   void RunPanels(const Job& job, int64_t index, std::pair<size_t, size_t> panels, size_t sub_tiles,
                  std::byte* slice) const;
-  std::array<int64_t, 3> OriginOf(int64_t index) const {
-    const int64_t w = index % tile_.axis[2].tiles(), rest = index / tile_.axis[2].tiles();
-    return {rest / tile_.axis[1].tiles() * tile_.axis[0].tile, rest % tile_.axis[1].tiles() * tile_.axis[1].tile,
-            w * tile_.axis[2].tile};
-  }
 
   // A slot's slice of workspace: the input tile (and what the last kernel call reads past it), sums, sub-tiles, spans.
   size_t TileBytes() const { return RoundUp((tile_.floats() + slack_) * sizeof(int32_t), kAlignment); }

@@ -129,7 +129,7 @@ LACUNA_FUNC void Int8Plan::RunSlot(Job& job, std::byte* slice) const {
     const int64_t index = job.TileOf(item);
     if (index != packed_tile) {
       packed_tile = index;
-      const std::array<int64_t, 3> origin = OriginOf(index % tile_.tiles());
+      const std::array<int64_t, 3> origin = tile_.Origin(index % tile_.tiles());
       std::array<int64_t, 3> outputs;
       for (size_t a = 0; a < 3; ++a) outputs[a] = std::min(tile_.axis[a].tile, tile_.axis[a].output - origin[a]);
       PackTile(job, index, origin, packed);
@@ -156,7 +156,7 @@ LACUNA_FUNC void Int8Plan::RunPanels(const Job& job, int64_t index, std::pair<si
   const auto* spans = reinterpret_cast<const OutputSpan*>(slice + TileBytes() + SumBytes() + SubTileBytes());
   const int64_t image_group = index / tile_.tiles();
   const int64_t image = image_group / weights.shape.groups, group = image_group % weights.shape.groups;
-  const std::array<int64_t, 3> origin = OriginOf(index % tile_.tiles());
+  const std::array<int64_t, 3> origin = tile_.Origin(index % tile_.tiles());
   const auto corner = [&](const auto& view, ValueType type) {
     const int64_t element = image * view.batch_stride + origin[0] * view.axis_stride[0] +
                             origin[1] * view.axis_stride[1] + origin[2] * view.axis_stride[2];

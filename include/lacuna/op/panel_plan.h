@@ -115,11 +115,6 @@ class PanelPlan final : public LayerPlan {
                         : cutting_.Cut(tile, outputs, rows_touch, sub_tiles, spans);
   }
   Status ChooseTile(const LayerGeometry& geometry, size_t input_tile_bytes, const CostFactors& cost, SumOrder sums);
-  std::array<int64_t, 3> OriginOf(const InputTile& tile, int64_t index) const {
-    const int64_t w = index % tile.axis[2].tiles(), rest = index / tile.axis[2].tiles();
-    return {rest / tile.axis[1].tiles() * tile.axis[0].tile, rest % tile.axis[1].tiles() * tile.axis[1].tile,
-            w * tile.axis[2].tile};
-  }
 
   const KernelTable* kernels_ = nullptr;
   const PanelKernel* kernel_ = nullptr;

@@ -146,7 +146,7 @@ LACUNA_FUNC void PanelPlan::RunSlot(Job& job, std::byte* slice) const {
     const int64_t index = job.TileOf(item);
     if (index != packed_tile) {
       packed_tile = index;
-      const std::array<int64_t, 3> origin = OriginOf(tile, index % tile.tiles());
+      const std::array<int64_t, 3> origin = tile.Origin(index % tile.tiles());
       std::array<int64_t, 3> outputs;
       for (size_t a = 0; a < 3; ++a) outputs[a] = std::min(tile.axis[a].tile, tile.axis[a].output - origin[a]);
       if (!job.in_place) kernels_->pack_input(tile, origin, job.PlanesOf(index, groups), packed);
@@ -163,7 +163,7 @@ LACUNA_FUNC void PanelPlan::RunSlot(Job& job, std::byte* slice) const {
     InputPrefetcher ahead;
     if (next < job.items() && job.TileOf(next) != index) {
       const int64_t next_tile = job.TileOf(next);
-      ahead = InputPrefetcher(tile, OriginOf(tile, next_tile % tile.tiles()), job.PlanesOf(next_tile, groups));
+      ahead = InputPrefetcher(tile, tile.Origin(next_tile % tile.tiles()), job.PlanesOf(next_tile, groups));
     }
     RunPanels(job, index, job.PanelsOf(item), sub_tile_count, ahead, slice);
     item = next;
@@ -190,7 +190,7 @@ LACUNA_FUNC void PanelPlan::RunPanels(const Job& job, int64_t tile_index, std::p
   const auto* spans = reinterpret_cast<const OutputSpan*>(slice + TileBytes() + AccumulatorBytes() + SubTileBytes());
   const int64_t image_group = tile_index / job.tile.tiles();
   const int64_t image = image_group / weights.shape.groups, group = image_group % weights.shape.groups;
-  const std::array<int64_t, 3> origin = OriginOf(job.tile, tile_index % job.tile.tiles());
+  const std::array<int64_t, 3> origin = job.tile.Origin(tile_index % job.tile.tiles());
   if (job.in_place) input = job.PlanesOf(tile_index, weights.shape.groups).data + origin[2];
   const Buffer<int32_t>& offset = job.in_place ? line_offset_ : offset_;
   const auto corner = [&](const auto& view) {

@@ -65,14 +65,14 @@ class QuantizedConvolution {
              ExecutorRef executor = SerialExecutor{}) const {
     LACUNA_RETURN_IF_ERROR(CheckTypedView("x", x, x_type_, shape_.input_tensor()));
     LACUNA_RETURN_IF_ERROR(CheckTypedView("y", y, y_type_, shape_.output_tensor()));
-    Int8Run run{.x = ToActivations<const std::byte>(x),
-                .y = ToActivations<std::byte>(y),
+    Int8Run run{.x = op::ToActivations<const std::byte, kRank + 2>(x.untyped()),
+                .y = op::ToActivations<std::byte, kRank + 2>(y.untyped()),
                 .residual = {},
                 .batch = shape_.batch,
                 .workspace = args.workspace};
     if (has_residual_) {
       LACUNA_RETURN_IF_ERROR(CheckTypedView("args.residual", args.residual, residual_type_, shape_.output_tensor()));
-      run.residual = ToActivations<const std::byte>(args.residual);
+      run.residual = op::ToActivations<const std::byte, kRank + 2>(args.residual.untyped());
     }
     return plan_.Run(run, executor);
   }
@@ -98,13 +98,6 @@ class QuantizedConvolution {
         residual_type_(epilogue.residual.type),
         has_residual_(epilogue.has_residual),
         plan_(std::move(plan)) {}
-
-  template <class Byte>
-  static ActivationView<Byte> ToActivations(const TypedView<Byte, kRank + 2>& view) {
-    ActivationView<Byte> activations{view.data, view.stride[0], view.stride[1], {}};
-    for (size_t a = 0; a < kRank; ++a) activations.axis_stride[3 - kRank + a] = view.stride[a + 2];
-    return activations;
-  }
 
   ConvShape<kRank> shape_;
   ValueType x_type_, y_type_, residual_type_;

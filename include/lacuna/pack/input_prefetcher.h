@@ -49,13 +49,13 @@ class InputPrefetcher {
     data_ = x.data + first[0] * x.axis_stride[0] + first[1] * x.axis_stride[1] + first[2];
   }
 
-  int64_t lines() const { return channels_ * slices_ * rows_ * (run_ / kLine + 1); }
+  int64_t lines() const { return channels_ * slices_ * rows_ * (run_ / kLineFloats + 1); }
 
   // The next `lines` lines.
   void Step(int64_t lines) {
     while (lines > 0 && channel_ < channels_) {
       const float* run = data_ + channel_ * stride_[0] + slice_ * stride_[1] + row_ * stride_[2];
-      for (; at_ < run_ && lines > 0; at_ += kLine, --lines) PrefetchToL2(run + at_);
+      for (; at_ < run_ && lines > 0; at_ += kLineFloats, --lines) PrefetchToL2(run + at_);
       if (at_ < run_) return;
       at_ = 0;
       if (++row_ < rows_) continue;
@@ -67,8 +67,6 @@ class InputPrefetcher {
   }
 
  private:
-  static constexpr int64_t kLine = kAlignment / sizeof(float);
-
   const float* data_ = nullptr;
   std::array<int64_t, 3> stride_{};  // channel, slice, row
   int64_t channels_ = 0, slices_ = 0, rows_ = 0, run_ = 0;

@@ -77,6 +77,11 @@ struct InputTile {
         (axis[0].Shift(d) * axis[1].extent() + axis[1].Shift(h)) * axis[2].extent() + axis[2].Shift(w);
     return k / taps * channel_stride + phase * plane() + position;
   }
+  // The first output of tile `index`.
+  std::array<int64_t, 3> Origin(int64_t index) const {
+    const int64_t w = index % axis[2].tiles(), rest = index / axis[2].tiles();
+    return {rest / axis[1].tiles() * axis[0].tile, rest % axis[1].tiles() * axis[1].tile, w * axis[2].tile};
+  }
   // Position of output (d, h, w) of a tile, counted in outputs from the tile's corner.
   int64_t Position(int64_t d, int64_t h, int64_t w) const { return (d * axis[1].extent() + h) * axis[2].extent() + w; }
 };

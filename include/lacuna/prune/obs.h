@@ -12,6 +12,7 @@
 #include "lacuna/format/block_grid.h"
 #include "lacuna/format/dense.h"
 #include "lacuna/format/matrix_shape.h"
+#include "lacuna/prune/defaults.h"
 #include "lacuna/prune/pattern.h"
 #include "lacuna/prune/ranking.h"
 #include "lacuna/prune/support.h"
@@ -333,8 +334,6 @@ class Strip {
 // Goes through the chunks of one layer.
 class Chooser {
  public:
-  static constexpr int64_t kMinChunk = 64;
-
   Chooser(const Quadratic& quadratic, const SupportUnits& units, ExecutorRef executor, double work)
       : quadratic_(quadratic), units_(units), grid_{quadratic.shape, units.block}, executor_(executor), work_(work) {}
 
@@ -349,7 +348,7 @@ class Chooser {
     weights_ = weights.mutable_values();
     const double states = static_cast<double>(units_.row_keep < 1.0 ? shape.rows : grid_.block_rows());
     const auto widest = static_cast<int64_t>(std::sqrt(work_ / (states * static_cast<double>(shape.columns))));
-    const int64_t least = std::max(widest, kMinChunk) / units_.block.columns * units_.block.columns;
+    const int64_t least = std::max(widest, kSupportColumns) / units_.block.columns * units_.block.columns;
     chunk_ = std::min(std::max(least, units_.block.columns), shape.columns);
     chunks_ = (shape.columns + chunk_ - 1) / chunk_;
     LACUNA_RETURN_IF_ERROR(SolveDense());
@@ -488,11 +487,11 @@ class Chooser {
 
   // The diagonal of H^-1 = L^-T L^-1: the squared norms of the columns of L^-1.
   void InverseDiagonal(Buffer<double>& diagonal) {
-    constexpr int64_t kBlock = 256;
-    const int64_t blocks = (columns() + kBlock - 1) / kBlock;
+    const int64_t blocks = (columns() + kInverseBlock - 1) / kInverseBlock;
     auto factor = FactorMap();
     for (int64_t b = 0; b < blocks; ++b) {
-      const int64_t first = b * kBlock, width = std::min(kBlock, columns() - first), below = columns() - first;
+      const int64_t first = b * kInverseBlock, width = std::min(kInverseBlock, columns() - first),
+                    below = columns() - first;
       Matrix part = Matrix::Identity(below, width);
       factor.bottomRightCorner(below, below).triangularView<Eigen::Lower>().solveInPlace(part);
       for (int64_t j = 0; j < width; ++j) diagonal[static_cast<size_t>(first + j)] = part.col(j).squaredNorm();
@@ -602,7 +601,7 @@ class Chooser {
 // cannot take over is not revised (SparseGPT, 2023). Chunks are as wide as `work` multiply-adds allow, at least 64
 // columns and a block. The same for any number of threads. Errors: a Hessian that is not positive definite; memory.
 inline Result<Buffer<uint8_t>> ChooseSupport(const Quadratic& quadratic, const SupportUnits& units,
-                                             ExecutorRef executor, double work = 1e10) {
+                                             ExecutorRef executor, double work = kSupportWork) {
   return obs::Chooser(quadratic, units, executor, work).Run();
 }
 

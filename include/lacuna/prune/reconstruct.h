@@ -10,6 +10,7 @@
 #include "lacuna/core/executor.h"
 #include "lacuna/core/status.h"
 #include "lacuna/format/dense.h"
+#include "lacuna/prune/defaults.h"
 #include "lacuna/prune/obs.h"
 #include "lacuna/prune/project.h"
 #include "lacuna/prune/ranking.h"
@@ -120,9 +121,7 @@ class Fit {
     LACUNA_ASSIGN_OR_RETURN(mean, Buffer<double>::Make(columns));
     LACUNA_ASSIGN_OR_RETURN(shift, Buffer<float>::Make(columns));
     LACUNA_ASSIGN_OR_RETURN(target_mean, Buffer<double>::Make(rows));
-    // A block of samples is some MiB.
-    constexpr int64_t kBlockElements = int64_t{1} << 21;
-    block_ = std::clamp<int64_t>(kBlockElements / static_cast<int64_t>(columns), 16, 4096);
+    block_ = std::clamp(kSampleBlockElements / static_cast<int64_t>(columns), kMinSampleBlock, kMaxSampleBlock);
     LACUNA_ASSIGN_OR_RETURN(inputs, Buffer<float>::Make(static_cast<size_t>(block_) * columns));
     quadratic_.hessian = std::move(hessian);
     quadratic_.linear = std::move(linear);
@@ -298,11 +297,11 @@ class Fit {
   }
 
   void AddMoments(const Eigen::Map<FloatMatrix>& x, const Eigen::Ref<const FloatMatrix>& t, bool with_hessian) {
-    constexpr int64_t kTile = 512;
     const MatrixShape& shape = dense_.shape();
-    const int64_t columns = shape.columns, group_rows = shape.rows_per_group(), tiles = (columns + kTile - 1) / kTile;
+    const int64_t columns = shape.columns, group_rows = shape.rows_per_group(),
+                  tiles = (columns + kHessianTile - 1) / kHessianTile;
     obs::ForEach(executor_, shape.groups * tiles, [&](int64_t i) {
-      const int64_t g = i / tiles, begin = i % tiles * kTile, width = std::min(kTile, columns - begin);
+      const int64_t g = i / tiles, begin = i % tiles * kHessianTile, width = std::min(kHessianTile, columns - begin);
       const auto part = x.middleRows(g * columns + begin, width);
       const FloatMatrix product = part * t.middleRows(g * group_rows, group_rows).transpose();
       Eigen::Map<Matrix>(quadratic_.linear.data() + g * group_rows * columns, columns, group_rows)
@@ -311,9 +310,9 @@ class Fit {
     if (!with_hessian) return;
     Eigen::Map<Eigen::VectorXd>(mean_.data(), shape.groups * columns) += x.cast<double>().rowwise().sum();
     obs::ForEach(executor_, shape.groups * tiles * tiles, [&](int64_t i) {
-      const int64_t g = i / (tiles * tiles), row = i / tiles % tiles * kTile, column = i % tiles * kTile;
+      const int64_t g = i / (tiles * tiles), row = i / tiles % tiles * kHessianTile, column = i % tiles * kHessianTile;
       if (row < column) return;  // the lower triangle
-      const int64_t height = std::min(kTile, columns - row), width = std::min(kTile, columns - column);
+      const int64_t height = std::min(kHessianTile, columns - row), width = std::min(kHessianTile, columns - column);
       const FloatMatrix product =
           x.middleRows(g * columns + row, height) * x.middleRows(g * columns + column, width).transpose();
       Eigen::Map<Matrix>(quadratic_.hessian.data() + g * columns * columns, columns, columns)
