@@ -120,8 +120,48 @@ static void test_access_errors(void) {
   lacuna_weights_destroy(NULL);
 }
 
+/* Where the blocks and units of a scheme lie: each lives or dies whole in what the scheme makes of a matrix. */
+static void test_units(void) {
+  float dense[kCount], kept[kCount];
+  lacuna_matrix m = matrix();
+  INIT(lacuna_units, units);
+  size_t s;
+  int i;
+  fill(dense, kCount, 3);
+  for (i = 0; i < kCount; ++i) dense[i] += dense[i] < 0 ? -1.0f : 1.0f;
+  for (s = 1; s < sizeof(kSchemes) / sizeof(kSchemes[0]); ++s) {
+    lacuna_weights* weights = NULL;
+    int state[2 * kCount]; /* by block and unit: 0 not met, 1 removed, 2 kept */
+    CHECK_OK(lacuna_scheme_units(&m, kSchemes[s], &units));
+    CHECK(units.rows == (strcmp(kSchemes[s], "bcr-4x") == 0));
+    CHECK(units.every_block == (strncmp(kSchemes[s], "bcr", 3) == 0));
+    CHECK(units.cells == (strcmp(kSchemes[s], "pattern-4x") == 0 ? 4 : 0));
+    if (units.rows || units.cells) continue;
+    CHECK_OK(lacuna_prune(dense, &m, kSchemes[s], &weights));
+    CHECK_OK(lacuna_weights_to_dense(weights, kept, kCount));
+    memset(state, 0, sizeof(state));
+    for (i = 0; i < kCount; ++i) {
+      const int64_t row = i / kColumns, column = i % kColumns;
+      const int64_t blocks = (kColumns + units.block_columns - 1) / units.block_columns;
+      const int64_t block = row / units.block_rows * blocks + column / units.block_columns;
+      const int64_t unit = block * units.block_columns + column % units.block_columns / units.run % units.cycle;
+      const int now = kept[i] == 0.0f ? 1 : 2;
+      CHECK(unit < 2 * kCount && (state[unit] == 0 || state[unit] == now));
+      state[unit] = now;
+    }
+    lacuna_weights_destroy(weights);
+  }
+  CHECK_ERROR(lacuna_scheme_units(&m, "dense", &units), LACUNA_INVALID_ARGUMENT, "scheme is dense");
+  CHECK_ERROR(lacuna_scheme_units(&m, "bcr_col_c4-2x", &units), LACUNA_UNSUPPORTED, "groups of channels");
+  CHECK_ERROR(lacuna_scheme_units(NULL, "bcr-2x", &units), LACUNA_INVALID_ARGUMENT, "matrix is null");
+  CHECK_ERROR(lacuna_scheme_units(&m, "bcr-2x", NULL), LACUNA_INVALID_ARGUMENT, "units is null");
+  m.taps = 5;
+  CHECK_ERROR(lacuna_scheme_units(&m, "bcr-2x", &units), LACUNA_INVALID_ARGUMENT, "matrix.taps is 5");
+}
+
 void test_weights(void) {
   test_schemes();
+  test_units();
   test_schemes_errors();
   test_access_errors();
 }
@@ -131,9 +171,7 @@ void test_weights(void) {
 static const char* const kPath = "lacuna_c_test.blob";
 
 /* The first address in `memory`, which has 64 bytes more, that a blob may begin at. */
-static unsigned char* aligned(void* memory) {
-  return (unsigned char*)(((uintptr_t)memory + 63) / 64 * 64);
-}
+static unsigned char* aligned(void* memory) { return (unsigned char*)(((uintptr_t)memory + 63) / 64 * 64); }
 
 static void test_format_blobs(void) {
   float dense[kCount], kept[kCount], again[kCount];

@@ -7,6 +7,7 @@
 #include "lacuna/op/packed_weights.h"
 #include "lacuna/prune/project.h"
 #include "lacuna/prune/scheme.h"
+#include "lacuna/prune/support.h"
 
 #include <array>
 #include <cstdio>
@@ -37,12 +38,15 @@ namespace {
 // Project or Cover.
 using ByScheme = Result<AnyWeights<float>> (*)(const DenseWeights<float>&, const prune::Scheme&, int64_t);
 
-Status MakeByScheme(const float* dense, const lacuna_matrix* matrix, const char* scheme, ByScheme make,
-                    lacuna_weights** out) {
-  LACUNA_RETURN_IF_ERROR(NotNull("dense", dense));
+// lacuna_matrix and the name of a scheme, checked.
+struct Layer {
+  MatrixShape shape;
+  int64_t taps;
+  prune::Scheme scheme;
+};
+Result<Layer> ReadLayer(const lacuna_matrix* matrix, const char* scheme) {
   LACUNA_ASSIGN_OR_RETURN(fields, ReadRequired("matrix", matrix));
   LACUNA_RETURN_IF_ERROR(NotNull("scheme", scheme));
-  LACUNA_RETURN_IF_ERROR(NotNull("weights", out));
   const MatrixShape shape{
       .rows = fields.rows, .columns = fields.columns, .groups = fields.groups == 0 ? 1 : fields.groups};
   LACUNA_RETURN_IF_ERROR(shape.Validate());
@@ -52,10 +56,39 @@ Status MakeByScheme(const float* dense, const lacuna_matrix* matrix, const char*
                                    static_cast<long long>(taps), static_cast<long long>(shape.columns));
   }
   LACUNA_ASSIGN_OR_RETURN(parsed, prune::ParseScheme(scheme));
-  LACUNA_ASSIGN_OR_RETURN(view,
-                          DenseWeights<float>::View(shape, std::span(dense, static_cast<size_t>(shape.elements()))));
-  LACUNA_ASSIGN_OR_RETURN(made, make(view, parsed, taps));
+  return Layer{shape, taps, parsed};
+}
+
+Status MakeByScheme(const float* dense, const lacuna_matrix* matrix, const char* scheme, ByScheme make,
+                    lacuna_weights** out) {
+  LACUNA_RETURN_IF_ERROR(NotNull("dense", dense));
+  LACUNA_ASSIGN_OR_RETURN(layer, ReadLayer(matrix, scheme));
+  LACUNA_RETURN_IF_ERROR(NotNull("weights", out));
+  const auto elements = static_cast<size_t>(layer.shape.elements());
+  LACUNA_ASSIGN_OR_RETURN(view, DenseWeights<float>::View(layer.shape, std::span(dense, elements)));
+  LACUNA_ASSIGN_OR_RETURN(made, make(view, layer.scheme, layer.taps));
   return MakeWeights({.file = {}, .weights = std::move(made)}, out);
+}
+
+Status Units(const lacuna_matrix* matrix, const char* scheme, lacuna_units* out) {
+  LACUNA_ASSIGN_OR_RETURN(layer, ReadLayer(matrix, scheme));
+  LACUNA_ASSIGN_OR_RETURN(asked, ReadRequired("units", out));
+  if (layer.scheme.channel_group != 1) {
+    return Status::Make(StatusCode::kUnsupported, "scheme \"%s\" has groups of channels, whose units are not described",
+                        layer.scheme.Name().c_str());
+  }
+  LACUNA_ASSIGN_OR_RETURN(of, prune::SupportUnitsOf(layer.scheme, layer.shape, layer.taps));
+  lacuna_units units{};
+  units.struct_size = asked.struct_size;
+  units.block_rows = of.block.rows;
+  units.block_columns = of.block.columns;
+  units.run = of.run;
+  units.cycle = of.cycle;
+  units.cells = of.patterns ? of.patterns->cells : 0;
+  units.rows = of.row_keep < 1.0;
+  units.every_block = of.budget == prune::Budget::kPerBlock;
+  std::memcpy(out, &units, std::min(asked.struct_size, sizeof(units)));
+  return Status();
 }
 
 const char* FormatName(const HeldWeights& held) {
@@ -198,6 +231,10 @@ lacuna_status lacuna_prune(const float* dense, const lacuna_matrix* matrix, cons
 lacuna_status lacuna_cover(const float* dense, const lacuna_matrix* matrix, const char* scheme,
                            lacuna_weights** weights) {
   return lacuna::c::Report(lacuna::c::MakeByScheme(dense, matrix, scheme, &lacuna::prune::Cover<float>, weights));
+}
+
+lacuna_status lacuna_scheme_units(const lacuna_matrix* matrix, const char* scheme, lacuna_units* units) {
+  return lacuna::c::Report(lacuna::c::Units(matrix, scheme, units));
 }
 void lacuna_weights_destroy(lacuna_weights* weights) { delete weights; }
 

@@ -144,6 +144,20 @@ LACUNA_C_API lacuna_status lacuna_cover(const float* dense, const lacuna_matrix*
                                         lacuna_weights** weights);
 LACUNA_C_API void lacuna_weights_destroy(lacuna_weights* weights);
 
+/* Which weights a scheme removes together, for saliencies and regularisers of one's own. The matrix is cut into blocks
+ * of block_rows x block_columns, clipped at its edges and at those of groups; the weight at (row, column) of a block
+ * belongs to its unit column / run % cycle, which goes as a whole. */
+typedef struct lacuna_units {
+  size_t struct_size;
+  int64_t block_rows, block_columns;
+  int64_t run, cycle;
+  int64_t cells;       /* of pattern schemes the cells that a pattern leaves in a kernel, before kernels go; else 0 */
+  int32_t rows;        /* nonzero: rows of a block go, too */
+  int32_t every_block; /* nonzero: every block keeps as many units as the others; else units of all blocks compete */
+} lacuna_units;
+/* Not of "dense", nor of schemes with groups of channels (LACUNA_UNSUPPORTED). */
+LACUNA_C_API lacuna_status lacuna_scheme_units(const lacuna_matrix* matrix, const char* scheme, lacuna_units* units);
+
 /* Written by lacuna_weights_describe. */
 typedef struct lacuna_weights_info {
   size_t struct_size;

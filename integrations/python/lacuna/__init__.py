@@ -14,11 +14,11 @@ from ._library import (DataLossError, Error, InvalidArgumentError, NotFoundError
 from .plans import Conv, Gemm, Gemv
 from .recurrent import Gru, Lstm, Rnn
 from .threads import ThreadPool
-from .weights import Weights, cover, from_buffer, load, map_file, prune
+from .weights import Units, Weights, cover, from_buffer, load, map_file, prune, units
 
 __version__ = library_version()
 __all__ = [
     "Conv", "DataLossError", "Error", "Gemm", "Gemv", "Gru", "InvalidArgumentError", "Lstm", "NotFoundError",
-    "OutOfMemoryError", "Rnn", "ThreadPool", "UnsupportedError", "Weights", "cover", "from_buffer", "library_version",
-    "load", "map_file", "prune", "target"
+    "OutOfMemoryError", "Rnn", "ThreadPool", "Units", "UnsupportedError", "Weights", "cover", "from_buffer",
+    "library_version", "load", "map_file", "prune", "target", "units"
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import Any, Optional, Union
+from typing import Any, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -88,12 +88,17 @@ class Weights:
         return f"<lacuna.Weights {self.format} {rows} x {columns}, {self.nnz} stored>"
 
 
+def _matrix(shape: Sequence[int], groups: int) -> Any:
+    """The struct of weights [M, K] or [OC, IC / groups, kernel axes...]."""
+    if len(shape) < 2:
+        raise InvalidArgumentError(f"weights has {len(shape)} axes, must have at least 2")
+    taps = int(np.prod(shape[2:]))
+    return new("lacuna_matrix", rows=shape[0], columns=shape[1] * taps, groups=groups, taps=taps)
+
+
 def _by_scheme(function: Any, weights: Array, scheme: str, groups: int) -> Weights:
     dense = np.ascontiguousarray(require("weights", weights))
-    if dense.ndim < 2:
-        raise InvalidArgumentError(f"weights has {dense.ndim} axes, must have at least 2")
-    taps = int(np.prod(dense.shape[2:]))
-    matrix = new("lacuna_matrix", rows=dense.shape[0], columns=dense.shape[1] * taps, groups=groups, taps=taps)
+    matrix = _matrix(dense.shape, groups)
     handle = ffi.new("lacuna_weights **")
     check(function(ffi.cast("float *", dense.ctypes.data), matrix, scheme.encode(), handle))
     return Weights(handle[0], dense.shape[2:])
@@ -124,6 +129,45 @@ def cover(weights: Array, scheme: str, groups: int = 1) -> Weights:
     True
     """
     return _by_scheme(lib.lacuna_cover, weights, scheme, groups)
+
+
+class Units(NamedTuple):
+    """Which weights a scheme removes together, for saliencies and regularisers of one's own.
+
+    The M x K matrix is cut into blocks, clipped at its edges; the weight at (row, column) of a block belongs to its unit
+    column // run % cycle.
+    """
+
+    block: tuple[int, int]
+    run: int
+    cycle: int
+    cells: int  # that a pattern leaves in a kernel, before kernels go; 0 of schemes without patterns
+    rows: bool  # rows of a block go, too
+    every_block: bool  # every block keeps as many units as the others, else units of all blocks compete
+
+    def numbers(self, shape: Sequence[int], groups: int = 1) -> npt.NDArray[np.int64]:
+        """The unit of each weight of [M, K] or [OC, IC / groups, kernel axes...], numbered from 0 through all blocks."""
+        row = np.arange(shape[0])[:, np.newaxis]
+        column = np.arange(int(np.prod(shape[1:])))
+        in_group = shape[0] // groups
+        strip = row // in_group * -(-in_group // self.block[0]) + row % in_group // self.block[0]
+        block = strip * -(-column.size // self.block[1]) + column // self.block[1]
+        unit = block * self.block[1] + column % self.block[1] // self.run % self.cycle
+        return np.unique(unit, return_inverse=True)[1].reshape(shape)
+
+
+def units(shape: Sequence[int], scheme: str, groups: int = 1) -> Units:
+    """What `scheme` removes together of weights [M, K] or [OC, IC / groups, kernel axes...].
+
+    >>> import lacuna
+    >>> of = lacuna.units((16, 8, 3, 3), "block_8x1-4x")
+    >>> of.block, of.every_block, int(of.numbers((16, 8, 3, 3)).max()) + 1
+    ((8, 1), False, 144)
+    """
+    struct = new("lacuna_units")
+    check(lib.lacuna_scheme_units(_matrix(shape, groups), scheme.encode(), struct))
+    return Units((struct.block_rows, struct.block_columns), struct.run, struct.cycle, struct.cells, bool(struct.rows),
+                 bool(struct.every_block))
 
 
 def load(path: Path, kernel: tuple[int, ...] = ()) -> Weights:

@@ -52,6 +52,23 @@ class Doctests(unittest.TestCase):
 
 
 class WeightsTest(unittest.TestCase):
+    def test_units_live_or_die_whole(self):
+        shape, groups = (20, 6, 3, 3), 2
+        dense = RNG.normal(size=shape).astype(np.float32)
+        for scheme in ("unstructured-4x", "bcr_col-4x", "bcr_kernel-2x", "punched-3x", "block_4x4-2x", "filter-2x",
+                       "connectivity-2x"):
+            kept = lacuna.prune(dense, scheme, groups).to_dense().reshape(-1) != 0
+            number = lacuna.units(shape, scheme, groups).numbers(shape, groups).reshape(-1)
+            alive, size = np.bincount(number, kept), np.bincount(number)
+            self.assertTrue(((alive == 0) | (alive == size)).all(), scheme)
+            self.assertTrue(0 < (alive > 0).sum() < len(size), scheme)
+        self.assertEqual(lacuna.units(shape, "pattern-8x").cells, 4)
+        self.assertTrue(lacuna.units(shape, "bcr-4x").rows)
+        with self.assertRaises(lacuna.InvalidArgumentError):
+            lacuna.units(shape, "dense")
+        with self.assertRaises(lacuna.InvalidArgumentError):
+            lacuna.units((8,), "bcr-4x")
+
     def test_files(self):
         dense = integers(16, 8, 3, 3)
         for scheme in ("dense", "unstructured-4x", "pattern-4x", "bcr_col-4x", "block_4x4-2x"):
