@@ -17,6 +17,7 @@ target_sources(lacuna_compiled PRIVATE
   cmake/compiled/int8_kernels.cc
   cmake/compiled/kernels.cc
   cmake/compiled/layers.cc
+  cmake/compiled/narrow_kernels.cc
   cmake/compiled/pack.cc
   cmake/compiled/recurrent.cc
   cmake/compiled/vector_kernels.cc)

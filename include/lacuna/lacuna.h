@@ -1,6 +1,6 @@
 // lacuna: sparse neural-network inference kernels for CPUs. All of it but the mapping of schemes to the layers of a
-// network (prune/mapping_search.h). Who needs one operation includes its header: lacuna/conv.h, gemm.h, gemv.h,
-// recurrent.h; formats.h, prune.h and reference.h have no SIMD code. In any order and combination.
+// network (prune/mapping_search.h). Who needs one operation includes its header: lacuna/conv.h, gemm.h, gemv.h, narrow.h,
+// quantized.h, recurrent.h; formats.h, prune.h and reference.h have no SIMD code. In any order and combination.
 
 #ifndef LACUNA_COMPILED
 #include "lacuna/kernels.h"  // no include guard: code per SIMD target must see it once per target
@@ -13,6 +13,7 @@
 #include "lacuna/formats.h"
 #include "lacuna/gemm.h"
 #include "lacuna/gemv.h"
+#include "lacuna/narrow.h"
 #include "lacuna/prune.h"
 #include "lacuna/quantized.h"
 #include "lacuna/recurrent.h"

@@ -11,14 +11,18 @@
 
 namespace lacuna::inline LACUNA_ABI {
 
-// Types of activations, weights and outputs as run-time values.
-enum class ValueType : uint8_t { kF32, kU8, kS8 };
+// Types of activations, weights and outputs as run-time values. f16, bf16 and s4 are types of weights that are stored
+// (pack/narrow_gemv.h), not yet of activations.
+enum class ValueType : uint8_t { kF32, kU8, kS8, kF16, kBf16, kS4 };
 
 inline const char* ValueTypeName(ValueType type) {
   switch (type) {
     case ValueType::kF32: return "f32";
     case ValueType::kU8: return "u8";
     case ValueType::kS8: return "s8";
+    case ValueType::kF16: return "f16";
+    case ValueType::kBf16: return "bf16";
+    case ValueType::kS4: return "s4";
   }
   return "unknown";
 }

@@ -53,6 +53,9 @@ template <class P>
 inline constexpr const VectorKernels& (*kVectorTables[HWY_MAX_DYNAMIC_TARGETS + 2])() =
     LACUNA_TARGET_TABLE(KernelsOfVectors<P>);
 template <class P>
+inline constexpr const NarrowKernels& (*kNarrowTables[HWY_MAX_DYNAMIC_TARGETS + 2])() =
+    LACUNA_TARGET_TABLE(KernelsOfNarrow<P>);
+template <class P>
 inline constexpr const Int8Kernels& (*kInt8Tables[HWY_MAX_DYNAMIC_TARGETS + 2])() =
     LACUNA_TARGET_TABLE(KernelsOfInt8<P>);
 inline constexpr int64_t (*kCompiledTargets[HWY_MAX_DYNAMIC_TARGETS + 2])() = LACUNA_TARGET_TABLE(CompiledTarget);
@@ -70,6 +73,11 @@ const KernelTable& KernelsOf() {
 template <class P>
 const VectorKernels& VectorKernelsOf() {
   return LACUNA_HERE(kVectorTables<P>, KernelsOfVectors<P>);
+}
+// Those of matrix-vector products with narrow weights.
+template <class P>
+const NarrowKernels& NarrowKernelsOf() {
+  return LACUNA_HERE(kNarrowTables<P>, KernelsOfNarrow<P>);
 }
 // Those of 8-bit products.
 template <class P>

@@ -5,6 +5,7 @@
 #include "lacuna/core/abi.h"
 #include "lacuna/kernel/gemv_lookup-inl.h"
 #include "lacuna/kernel/gemv_pack-inl.h"
+#include "lacuna/kernel/gemv_weights-inl.h"
 #include "lacuna/kernel/lookup-inl.h"
 #include "lacuna/kernel/target-inl.h"
 #include "lacuna/kernel/vector_table.h"
@@ -105,10 +106,10 @@ struct SharedTile {
   static constexpr bool kFits = kWidth == 1 || kWidth * kSums * kVectors + kVectors + 1 <= Target::kRegisters;
 };
 
-template <int kRows, int kWidth, bool kFilled, int kFirst, class D, class Tile = SharedTile<kRows, kWidth>,
+template <class W, int kRows, int kWidth, bool kFilled, int kFirst, class D, class Tile = SharedTile<kRows, kWidth>,
           class V = hn::Vec<D>>
 HWY_INLINE void AccumulateStep(D d, const float* HWY_RESTRICT x, const uint16_t* HWY_RESTRICT index,
-                               const uint8_t* HWY_RESTRICT mask, const float* HWY_RESTRICT weight,
+                               const uint8_t* HWY_RESTRICT mask, const typename W::Stored* HWY_RESTRICT weight,
                                V (&acc)[kWidth][Tile::kSums][Tile::kVectors]) {
   const FourColumns columns = LoadFourColumns<kWidth>(index);
   HWY_UNROLL(4)
@@ -117,7 +118,7 @@ HWY_INLINE void AccumulateStep(D d, const float* HWY_RESTRICT x, const uint16_t*
     V w[Tile::kVectors];
     HWY_UNROLL(16)
     for (int v = 0; v < Tile::kVectors; ++v) {
-      w[v] = hn::LoadU(d, weight + g * Tile::kColumns * kRows + v * Tile::kLanes);
+      w[v] = W::Load(d, weight + g * Tile::kColumns * kRows + v * Tile::kLanes);
     }
     HWY_UNROLL(16)
     for (int j = 0; j < kWidth; ++j) {
@@ -132,7 +133,7 @@ HWY_INLINE void AccumulateStep(D d, const float* HWY_RESTRICT x, const uint16_t*
 }
 
 // See GemvArgs; layouts kShared and kFilled.
-template <int kRows, int kWidth, bool kFilled>
+template <class W, int kRows, int kWidth, bool kFilled>
 HWY_NOINLINE void RunGemvShared(const GemvArgs& args) {
   const hn::ScalableTag<float> d;
   using V = hn::Vec<decltype(d)>;
@@ -140,7 +141,7 @@ HWY_NOINLINE void RunGemvShared(const GemvArgs& args) {
   constexpr int kSums = Tile::kSums;
   const uint16_t* HWY_RESTRICT index = args.index;
   const uint8_t* HWY_RESTRICT mask = args.mask;
-  const float* HWY_RESTRICT weight = args.weight;
+  const auto* HWY_RESTRICT weight = static_cast<const typename W::Stored*>(args.weight);
   constexpr size_t kMasks = kFilled ? 4 * kRows / 8 : 0;  // bytes of a step
   const auto advance = [&](size_t steps) HWY_ATTR {
     index += 4 * steps;
@@ -160,16 +161,19 @@ HWY_NOINLINE void RunGemvShared(const GemvArgs& args) {
     uint32_t left = args.steps[panel];
     if constexpr (Tile::kSteps > 1) {
       for (; left >= Tile::kSteps; left -= Tile::kSteps, advance(Tile::kSteps)) {
-        AccumulateStep<kRows, kWidth, kFilled, 0>(d, args.x, index, mask, weight, acc);
-        AccumulateStep<kRows, kWidth, kFilled, Tile::kGroups>(d, args.x, index + 4, mask + kMasks, weight + 4 * kRows,
-                                                              acc);
+        AccumulateStep<W, kRows, kWidth, kFilled, 0>(d, args.x, index, mask, weight, acc);
+        AccumulateStep<W, kRows, kWidth, kFilled, Tile::kGroups>(d, args.x, index + 4, mask + kMasks,
+                                                                 weight + 4 * kRows, acc);
         if constexpr (Tile::kSteps == 4) {
-          AccumulateStep<kRows, kWidth, kFilled, 2>(d, args.x, index + 8, mask + 2 * kMasks, weight + 8 * kRows, acc);
-          AccumulateStep<kRows, kWidth, kFilled, 3>(d, args.x, index + 12, mask + 3 * kMasks, weight + 12 * kRows, acc);
+          AccumulateStep<W, kRows, kWidth, kFilled, 2>(d, args.x, index + 8, mask + 2 * kMasks, weight + 8 * kRows,
+                                                       acc);
+          AccumulateStep<W, kRows, kWidth, kFilled, 3>(d, args.x, index + 12, mask + 3 * kMasks, weight + 12 * kRows,
+                                                       acc);
         }
       }
     }
-    for (; left > 0; --left, advance(1)) AccumulateStep<kRows, kWidth, kFilled, 0>(d, args.x, index, mask, weight, acc);
+    for (; left > 0; --left, advance(1))
+      AccumulateStep<W, kRows, kWidth, kFilled, 0>(d, args.x, index, mask, weight, acc);
     HWY_UNROLL(16)
     for (int j = 0; j < kWidth; ++j) {
       HWY_UNROLL(16)
@@ -217,7 +221,7 @@ HWY_INLINE V SumFourColumns(D d, const float* HWY_RESTRICT x, const size_t* at, 
 
 // See GemvArgs; layout kMasked. A step's columns are summed before its rows are spread, so that a weight costs no more
 // than where all rows are kept, and lanes of rows that are not kept never meet an input.
-template <int kWidth>
+template <class W, int kWidth>
 HWY_NOINLINE void RunGemvMasked(const GemvArgs& args) {
   const hn::CappedTag<float, 8> d;
   const hn::Repartition<uint8_t, decltype(d)> d8;
@@ -227,7 +231,7 @@ HWY_NOINLINE void RunGemvMasked(const GemvArgs& args) {
   constexpr int kWeights = 16 / kLanes;  // vectors of a step's weights
   const uint16_t* HWY_RESTRICT index = args.index;
   const uint8_t* HWY_RESTRICT mask = args.mask;
-  const float* HWY_RESTRICT weight = args.weight;
+  const auto* HWY_RESTRICT weight = static_cast<const typename W::Stored*>(args.weight);
   for (size_t panel = 0; panel < args.panels; ++panel) {
     V acc[kWidth][kVectors];
     HWY_UNROLL(16)
@@ -240,7 +244,7 @@ HWY_NOINLINE void RunGemvMasked(const GemvArgs& args) {
       const uint8_t* spread = kSpreadRows[*mask++].data();
       V w[kWeights];
       HWY_UNROLL(4)
-      for (int i = 0; i < kWeights; ++i) w[i] = hn::LoadU(d, weight + i * kLanes);
+      for (int i = 0; i < kWeights; ++i) w[i] = W::Load(d, weight + i * kLanes);
       HWY_UNROLL(16)
       for (int j = 0; j < kWidth; ++j) {
         const auto sum = hn::BitCast(d8, SumFourColumns(d, args.x + j, columns.at, w));
@@ -282,20 +286,21 @@ HWY_INLINE hn::Vec<D> GatherRows(D d, const float* HWY_RESTRICT x, const uint16_
 }
 
 // See GemvArgs; layout kScattered, one column of X.
-inline HWY_NOINLINE void RunGemvScattered(const GemvArgs& args) {
+template <class W>
+HWY_NOINLINE void RunGemvScattered(const GemvArgs& args) {
   const hn::CappedTag<float, 4> d;
   using V = hn::Vec<decltype(d)>;
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(d));
   constexpr int kVectors = 8 / kLanes;
   const uint16_t* HWY_RESTRICT index = args.index;
-  const float* HWY_RESTRICT weight = args.weight;
+  const auto* HWY_RESTRICT weight = static_cast<const typename W::Stored*>(args.weight);
   for (size_t panel = 0; panel < args.panels; ++panel) {
     V even[kVectors], odd[kVectors];
     HWY_UNROLL(8)
     for (int v = 0; v < kVectors; ++v) even[v] = odd[v] = hn::Zero(d);
     const auto add = [&](int v, size_t at, V acc) HWY_ATTR {
       at += static_cast<size_t>(v * kLanes);
-      return hn::MulAdd(hn::LoadU(d, weight + at), GatherRows(d, args.x, index + at), acc);
+      return hn::MulAdd(W::Load(d, weight + at), GatherRows(d, args.x, index + at), acc);
     };
     uint32_t left = args.steps[panel];
     for (; left >= 2; left -= 2, index += 16, weight += 16) {
@@ -327,13 +332,13 @@ struct ScatteredTile {
 
 // The same for several columns of X, which are across lanes here: rows have no column of W in common, but the columns
 // of X do.
-template <int kWidth>
+template <class W, int kWidth>
 HWY_NOINLINE void RunGemvScatteredColumns(const GemvArgs& args) {
   const hn::CappedTag<float, kWidth> d;
   using V = hn::Vec<decltype(d)>;
   constexpr int kLanes = ScatteredTile<kWidth>::kLanes, kVectors = ScatteredTile<kWidth>::kVectors;
   const uint16_t* HWY_RESTRICT index = args.index;
-  const float* HWY_RESTRICT weight = args.weight;
+  const auto* HWY_RESTRICT weight = static_cast<const typename W::Stored*>(args.weight);
   for (size_t panel = 0; panel < args.panels; ++panel) {
     V acc[8][kVectors];
     HWY_UNROLL(8)
@@ -342,9 +347,11 @@ HWY_NOINLINE void RunGemvScatteredColumns(const GemvArgs& args) {
       for (int v = 0; v < kVectors; ++v) acc[r][v] = hn::Zero(d);
     }
     for (uint32_t left = args.steps[panel]; left > 0; --left, index += 8, weight += 8) {
+      alignas(kAlignment) float room[8];
+      const float* HWY_RESTRICT value = AsFloats<W>(weight, 8, room);
       HWY_UNROLL(8)
       for (int r = 0; r < 8; ++r) {
-        const V w = hn::Set(d, weight[r]);
+        const V w = hn::Set(d, value[r]);
         const float* HWY_RESTRICT in = args.x + size_t{index[r]} * kWidth;
         HWY_UNROLL(8)
         for (int v = 0; v < kVectors; ++v) acc[r][v] = hn::MulAdd(w, hn::LoadU(d, in + v * kLanes), acc[r][v]);
@@ -368,7 +375,8 @@ HWY_NOINLINE void RunGemvScatteredColumns(const GemvArgs& args) {
 // the weights times the inputs turned by t lanes, so that the lanes of a cell end up with the sums of its rows, which
 // are moved to the lanes of the panel's rows last. A step of RunGemvMasked, one cell, spends as much on summing its
 // columns and moving its rows as four do here: bcr-8x, 1024 x 1024, takes 9.2 us instead of 11.3 (Zen 4).
-inline HWY_NOINLINE void RunGemvCells(const GemvArgs& args) {
+template <class W>
+HWY_NOINLINE void RunGemvCells(const GemvArgs& args) {
   const hn::Full512<float> d;
   const hn::Full512<uint32_t> du;
   const hn::Full128<uint8_t> d8;
@@ -380,7 +388,7 @@ inline HWY_NOINLINE void RunGemvCells(const GemvArgs& args) {
   const auto lower = hn::FirstN(d, 8);
   const float* HWY_RESTRICT x = args.x;
   const GemvCells* HWY_RESTRICT cells = args.cells;
-  const float* HWY_RESTRICT weight = args.weight;
+  const auto* HWY_RESTRICT weight = static_cast<const typename W::Stored*>(args.weight);
   for (size_t panel = 0; panel < args.panels; ++panel) {
     auto rows0 = hn::Zero(d), rows4 = hn::Zero(d);  // 0 to 3 and 4 to 7, of every cell in turn
     for (uint32_t left = args.steps[panel]; left > 0; --left, ++cells, weight += 4 * kCellWeights) {
@@ -389,7 +397,7 @@ inline HWY_NOINLINE void RunGemvCells(const GemvArgs& args) {
       const auto chunk = [&](size_t cell) HWY_ATTR { return hn::Load(d, x + size_t{cells->chunk[cell]} * 16); };
       auto in = hn::IfThenElse(lower, LookUp32(chunk(0), chunk(1), index), LookUp32(chunk(2), chunk(3), index));
       in = hn::IfThenElseZero(hn::RebindMask(d, hn::Lt(column, none)), in);
-      const auto weights = [&](size_t t) HWY_ATTR { return hn::LoadU(d, weight + t * 16); };
+      const auto weights = [&](size_t t) HWY_ATTR { return W::Load(d, weight + t * 16); };
       const auto even = hn::MulAdd(hn::Shuffle1032(in), weights(2), hn::Mul(in, weights(0)));
       const auto odd = hn::MulAdd(hn::Shuffle2103(in), weights(3), hn::Mul(hn::Shuffle0321(in), weights(1)));
       const auto sum = hn::Add(even, odd);
@@ -406,62 +414,86 @@ inline HWY_NOINLINE void RunGemvCells(const GemvArgs& args) {
 }
 #endif
 
-// Targets with few short vectors serve as fallbacks only, and compile for one and for four columns of X.
-template <int kWidth>
-inline constexpr bool kHasWidth = kWidth == 1 || kWidth == 4 || Target::kRegisters >= 32 || Target::kMaxLanes >= 8;
+// Targets with few short vectors serve as fallbacks only, and compile for one and for four columns of X; so do all of
+// weights that are not f32.
+template <class W, int kWidth>
+inline constexpr bool kHasWidth = kWidth == 1 || kWidth == 4 ||
+                                  (W::kStorage == ValueType::kF32 &&
+                                   (Target::kRegisters >= 32 || Target::kMaxLanes >= 8));
 
-template <int kRows, int kWidth, bool kFilled>
+template <class W, int kRows, int kWidth, bool kFilled>
 constexpr GemvFn SharedKernel() {
-  if constexpr (kHasWidth<kWidth> && SharedTile<kRows, kWidth>::kFits) {
-    return &RunGemvShared<kRows, kWidth, kFilled>;
+  if constexpr (kHasWidth<W, kWidth> && SharedTile<kRows, kWidth>::kFits) {
+    return &RunGemvShared<W, kRows, kWidth, kFilled>;
   } else {
     return nullptr;
   }
 }
-template <int kWidth>
+#if HWY_TARGET != HWY_SCALAR
+template <class W, int kWidth>
+constexpr GemvFn MaskedKernel() {
+  if constexpr (kHasWidth<W, kWidth>) {
+    return &RunGemvMasked<W, kWidth>;
+  } else {
+    return nullptr;
+  }
+}
+#endif
+template <class W, int kWidth>
 constexpr GemvFn ScatteredKernel() {
-  if constexpr (kHasWidth<kWidth> && ScatteredTile<kWidth>::kFits) {
-    return &RunGemvScatteredColumns<kWidth>;
+  if constexpr (kHasWidth<W, kWidth> && ScatteredTile<kWidth>::kFits) {
+    return &RunGemvScatteredColumns<W, kWidth>;
   } else {
     return nullptr;
   }
 }
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+template <class W, int kWidth>
+constexpr GemvFn LookupKernel() {
+  if constexpr (kHasWidth<W, kWidth>) {
+    return &RunGemvLookupColumns<W, kWidth>;
+  } else {
+    return nullptr;
+  }
+}
+#endif
 
 // At most 8 columns of X at a time: more would leave no registers for the weights.
-template <int kRows, bool kFilled = false>
+template <class W, int kRows, bool kFilled = false>
 inline constexpr std::array<GemvFn, kGemvWidths.size()> kSharedKernels = {
-    SharedKernel<kRows, 1, kFilled>(), SharedKernel<kRows, 2, kFilled>(), SharedKernel<kRows, 4, kFilled>(),
-    SharedKernel<kRows, 8, kFilled>(), nullptr};
+    SharedKernel<W, kRows, 1, kFilled>(), SharedKernel<W, kRows, 2, kFilled>(), SharedKernel<W, kRows, 4, kFilled>(),
+    SharedKernel<W, kRows, 8, kFilled>(), nullptr};
 
-// A template, so that those who make no such plan compile none of them.
-template <class P>
+// Of weights that are stored as W has it. A template, so that those who make no such plan compile none of them.
+template <class P, class W>
 struct GemvKernels {
+  static constexpr auto kStorage = W::kStorage;
   static constexpr auto kKernels = std::to_array<GemvKernel>({
-    {{GemvForm::kShared, 4}, "shared 4", kGemvShared4Cost, &PackVectors, kSharedKernels<4>},
-        {{GemvForm::kShared, 8}, "shared 8", kGemvShared8Cost, &PackVectors, kSharedKernels<8>},
-        {{GemvForm::kShared, 16}, "shared 16", kGemvShared16Cost, &PackVectors, kSharedKernels<16>},
-        {{GemvForm::kFilled, 16}, "filled 16", kGemvFilledCost, &PackVectors, kSharedKernels<16, true>},
+    {{GemvForm::kShared, 4, kStorage}, "shared 4", kGemvShared4Cost, &PackVectors, kSharedKernels<W, 4>},
+        {{GemvForm::kShared, 8, kStorage}, "shared 8", kGemvShared8Cost, &PackVectors, kSharedKernels<W, 8>},
+        {{GemvForm::kShared, 16, kStorage}, "shared 16", kGemvShared16Cost, &PackVectors, kSharedKernels<W, 16>},
+        {{GemvForm::kFilled, 16, kStorage}, "filled 16", kGemvFilledCost, &PackVectors, kSharedKernels<W, 16, true>},
 #if HWY_TARGET != HWY_SCALAR
-        {{GemvForm::kMasked, 8},
+        {{GemvForm::kMasked, 8, kStorage},
          "masked 8",
          kGemvMaskedCost,
          &PackVectors,
-         {&RunGemvMasked<1>, kHasWidth<2> ? &RunGemvMasked<2> : nullptr, &RunGemvMasked<4>, nullptr, nullptr}},
+         {MaskedKernel<W, 1>(), MaskedKernel<W, 2>(), MaskedKernel<W, 4>(), nullptr, nullptr}},
 #endif
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-        {{GemvForm::kCells, 8}, "cells 8", kGemvCellsCost, &PackVectors, {&RunGemvCells}},
-        {{GemvForm::kLookup, 16},
+        {{GemvForm::kCells, 8, kStorage}, "cells 8", kGemvCellsCost, &PackVectors, {&RunGemvCells<W>}},
+        {{GemvForm::kLookup, 16, kStorage},
          "lookup 16",
          kGemvLookupCost,
          &PackLookup,
-         {&RunGemvLookup, nullptr, &RunGemvLookupColumns<4>, &RunGemvLookupColumns<8>, &RunGemvLookupColumns<16>},
+         {&RunGemvLookup<W>, nullptr, LookupKernel<W, 4>(), LookupKernel<W, 8>(), LookupKernel<W, 16>()},
          &HasLookup},
 #endif
-        {{GemvForm::kScattered, 8},
+        {{GemvForm::kScattered, 8, kStorage},
          "scattered 8",
          kGemvScatteredCost,
          &PackVectors,
-         {&RunGemvScattered, nullptr, ScatteredKernel<4>(), ScatteredKernel<8>(), ScatteredKernel<16>()}},
+         {&RunGemvScattered<W>, nullptr, ScatteredKernel<W, 4>(), ScatteredKernel<W, 8>(), ScatteredKernel<W, 16>()}},
   });
 };
 

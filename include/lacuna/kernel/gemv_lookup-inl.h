@@ -4,6 +4,7 @@
 
 #include "lacuna/core/abi.h"
 #include "lacuna/kernel/gemv_pack-inl.h"
+#include "lacuna/kernel/gemv_weights-inl.h"
 #include "lacuna/kernel/lookup-inl.h"
 #include "lacuna/kernel/vector_table.h"
 #include "lacuna/pack/gemv.h"
@@ -73,7 +74,8 @@ struct LookupTables {
 // See GemvArgs; layout kLookup, one column of X. 64 inputs take 4 lookups of bytes and 8 interleavings; loading them
 // one by one, as RunGemvScattered does, takes 2.8 times as long (unstructured-8x, 1024 x 1024, Zen 4: 9.9 against 28
 // us).
-inline HWY_NOINLINE void RunGemvLookup(const GemvArgs& args) {
+template <class W>
+HWY_NOINLINE void RunGemvLookup(const GemvArgs& args) {
   const hn::Full512<float> d;
   const hn::Full512<uint8_t> d8;
   const hn::Full512<uint16_t> d16;
@@ -84,7 +86,7 @@ inline HWY_NOINLINE void RunGemvLookup(const GemvArgs& args) {
   const auto upper = hn::Set(du, 32);
   const float* HWY_RESTRICT x = args.x;
   const uint8_t* HWY_RESTRICT column = args.mask;
-  const float* HWY_RESTRICT weight = args.weight;
+  const auto* HWY_RESTRICT weight = static_cast<const typename W::Stored*>(args.weight);
   const uint32_t* HWY_RESTRICT steps = args.steps;
   for (size_t band = 0; band < args.bands; ++band, x += kLookupColumns, steps += kBlockPanels) {
     const LookupTables table(x);
@@ -106,10 +108,10 @@ inline HWY_NOINLINE void RunGemvLookup(const GemvArgs& args) {
           const auto in1 = hn::BitCast(d, hn::InterleaveUpper(d16, low01, low23));
           const auto in2 = hn::BitCast(d, hn::InterleaveLower(d16, high01, high23));
           const auto in3 = hn::BitCast(d, hn::InterleaveUpper(d16, high01, high23));
-          sum0 = hn::MulAdd(in0, hn::LoadU(d, weight), sum0);
-          sum1 = hn::MulAdd(in1, hn::LoadU(d, weight + 16), sum1);
-          sum2 = hn::MulAdd(in2, hn::LoadU(d, weight + 32), sum2);
-          sum3 = hn::MulAdd(in3, hn::LoadU(d, weight + 48), sum3);
+          sum0 = hn::MulAdd(in0, W::Load(d, weight), sum0);
+          sum1 = hn::MulAdd(in1, W::Load(d, weight + 16), sum1);
+          sum2 = hn::MulAdd(in2, W::Load(d, weight + 32), sum2);
+          sum3 = hn::MulAdd(in3, W::Load(d, weight + 48), sum3);
         }
         packed[p] = hn::Add(hn::Add(sum0, sum1), hn::Add(sum2, sum3));
       }
@@ -128,13 +130,13 @@ inline HWY_NOINLINE void RunGemvLookup(const GemvArgs& args) {
 }
 
 // The same for several columns of X, which are across lanes here.
-template <int kWidth>
+template <class W, int kWidth>
 HWY_NOINLINE void RunGemvLookupColumns(const GemvArgs& args) {
   const hn::CappedTag<float, kWidth> d;
   constexpr size_t kPanels = kLookupRows / 16, kBlockPanels = kGemvBlockRows / 16;
   const float* HWY_RESTRICT x = args.x;
   const uint8_t* HWY_RESTRICT column = args.mask;
-  const float* HWY_RESTRICT weight = args.weight;
+  const auto* HWY_RESTRICT weight = static_cast<const typename W::Stored*>(args.weight);
   const uint32_t* steps = args.steps;
   for (size_t band = 0; band < args.bands; ++band, x += (kLookupColumns + 1) * kWidth, steps += kBlockPanels) {
     for (size_t first = 0; first < args.panels; first += kPanels) {
@@ -144,11 +146,13 @@ HWY_NOINLINE void RunGemvLookupColumns(const GemvArgs& args) {
         HWY_UNROLL(16)
         for (int r = 0; r < 16; ++r) acc[r] = hn::Zero(d);
         for (uint32_t left = steps[first + p]; left > 0; --left, column += 64, weight += 64) {
+          alignas(kAlignment) float room[64];
+          const float* HWY_RESTRICT value = AsFloats<W>(weight, 64, room);
           for (size_t t = 0; t < 4; ++t) {
             HWY_UNROLL(16)
             for (size_t r = 0; r < 16; ++r) {
               const size_t at = column[r / 4 * 16 + 4 * t + r % 4];  // kLookupNone is where the zeros are
-              acc[r] = hn::MulAdd(hn::Set(d, weight[t * 16 + r]), hn::LoadU(d, x + at * kWidth), acc[r]);
+              acc[r] = hn::MulAdd(hn::Set(d, value[t * 16 + r]), hn::LoadU(d, x + at * kWidth), acc[r]);
             }
           }
         }

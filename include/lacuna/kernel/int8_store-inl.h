@@ -202,7 +202,7 @@ inline void StoreInt8(const Int8StoreArgs& args) {
   switch (args.y_type->type) {
     case ValueType::kU8: return StoreInt8With<uint8_t>(args);
     case ValueType::kS8: return StoreInt8With<int8_t>(args);
-    case ValueType::kF32: return StoreInt8As<float, float>(args);
+    default: return StoreInt8As<float, float>(args);
   }
 }
 

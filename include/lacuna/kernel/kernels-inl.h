@@ -4,6 +4,7 @@
 #include "lacuna/kernel/depthwise-inl.h"
 #include "lacuna/kernel/depthwise_planes-inl.h"
 #include "lacuna/kernel/gemv-inl.h"
+#include "lacuna/kernel/gemv_s4-inl.h"
 #include "lacuna/kernel/input-inl.h"
 #include "lacuna/kernel/int8-inl.h"
 #include "lacuna/kernel/panel-inl.h"
@@ -15,6 +16,10 @@
 #include "lacuna/kernel/target-inl.h"
 #include "lacuna/kernel/vector_table.h"
 #include "lacuna/kernel/winograd-inl.h"
+#include "lacuna/pack/gemv.h"
+#include "lacuna/pack/narrow_gemv.h"
+
+#include <span>
 
 #if defined(LACUNA_KERNEL_KERNELS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LACUNA_KERNEL_KERNELS_INL_H_
@@ -56,10 +61,28 @@ const KernelTable& Kernels() {
 }
 
 // Those of matrix-vector products and recurrent cells.
+inline VectorKernels VectorKernelsWith(std::span<const GemvKernel> gemv, PackGemvFn pack) {
+  return {HWY_TARGET,
+          hn::Lanes(hn::ScalableTag<float>()),
+          gemv,
+          pack,
+          &StoreOutput,
+          kGateKernels<StandardGates>,
+          kGateKernels<AnyGates>};
+}
 template <class P>
 const VectorKernels& KernelsOfVectors() {
-  static const VectorKernels table = {HWY_TARGET,   hn::Lanes(hn::ScalableTag<float>()), GemvKernels<P>::kKernels,
-                                      &StoreOutput, kGateKernels<StandardGates>,         kGateKernels<AnyGates>};
+  static const VectorKernels table = VectorKernelsWith(GemvKernels<P, WeightsF32>::kKernels, &PackGemv<float>);
+  return table;
+}
+
+// The same of narrow weights.
+template <class P>
+const NarrowKernels& KernelsOfNarrow() {
+  static const NarrowKernels table = {VectorKernelsWith(GemvKernels<P, WeightsF16>::kKernels, &PackNarrowGemv),
+                                      VectorKernelsWith(GemvKernels<P, WeightsBf16>::kKernels, &PackNarrowGemv),
+                                      VectorKernelsWith(GemvKernels<P, WeightsS8>::kKernels, &PackNarrowGemv),
+                                      VectorKernelsWith(GemvS4Kernels<P>::kKernels, &PackNarrowGemv)};
   return table;
 }
 

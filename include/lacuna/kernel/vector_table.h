@@ -19,13 +19,14 @@ namespace lacuna::inline LACUNA_ABI {
 // Panels of one block and band of PackedGemv (kLookup: of `bands` bands, whose steps follow each other), times `width`
 // columns of X: sum[j * sum_stride + r] += sum over the columns c that row r of the block keeps of weight(r, c) *
 // X(c, j), X as GemvKernel::pack has packed it. The sums of whole panels (kLookup: of kLookupRows) are read and
-// written, whatever the matrix's last row.
+// written, whatever the matrix's last row. Weights of kS8 are taken for integers: their scales are the caller's.
 struct GemvArgs {
   const float* x;
   const uint16_t* index;
   const uint8_t* mask;
   const GemvCells* cells;
-  const float* weight;
+  const void* weight;     // [steps][layout.weights()], of the layout's type
+  const uint16_t* scale;  // of kS4, [groups][rows]
   const uint32_t* steps;  // [panels]
   size_t panels;
   size_t bands;
@@ -91,13 +92,33 @@ struct GateKernels {
   GateFn rnn, gru_reset, gru, lstm;
 };
 
+// Packs weights as they have been counted: PackGemv, or PackNarrowGemv.
+using PackGemvFn = Result<PackedGemv<float>> (*)(const RowSource<float>& weights, GemvCount<float> count);
+
 struct VectorKernels {
   int64_t target;  // Highway's bit
   size_t lanes;    // floats of a vector
   std::span<const GemvKernel> gemv;
+  PackGemvFn pack_weights;
   StoreFn store;
   GateKernels standard_gates;  // f is a sigmoid, g and h_function are tanh, whatever the arguments say; RNN: tanh
   GateKernels gates;           // any functions; RNN: g
+};
+
+// Those of weights that are stored as other types than f32. Apart, so that only those who make such plans compile them.
+struct NarrowKernels {
+  VectorKernels f16, bf16, s8, s4;
+
+  // Null of types that weights are not stored as.
+  const VectorKernels* Of(ValueType storage) const {
+    switch (storage) {
+      case ValueType::kF16: return &f16;
+      case ValueType::kBf16: return &bf16;
+      case ValueType::kS8: return &s8;
+      case ValueType::kS4: return &s4;
+      default: return nullptr;
+    }
+  }
 };
 
 }  // namespace lacuna::inline LACUNA_ABI

@@ -31,6 +31,7 @@ namespace lacuna::inline LACUNA_ABI {
 namespace compiled {
 LACUNA_API const KernelTable& Kernels();  // of all policies with the default tiles
 LACUNA_API const VectorKernels& KernelsOfVectors();
+LACUNA_API const NarrowKernels& KernelsOfNarrow();
 LACUNA_API const Int8Kernels& KernelsOfInt8();
 LACUNA_API int64_t ActiveTarget();
 LACUNA_API MachineProbe ActiveProbe();
@@ -89,6 +90,15 @@ inline const VectorKernels& ActiveVectorKernels() {
   return compiled::KernelsOfVectors();
 #else
   return here::VectorKernelsOf<DefaultPolicy>();
+#endif
+}
+
+// Those of matrix-vector products with narrow weights, likewise.
+inline const NarrowKernels& ActiveNarrowKernels() {
+#ifdef LACUNA_COMPILED
+  return compiled::KernelsOfNarrow();
+#else
+  return here::NarrowKernelsOf<DefaultPolicy>();
 #endif
 }
 

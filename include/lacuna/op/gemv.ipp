@@ -1,6 +1,7 @@
 #include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/target.h"
+#include "lacuna/core/value_traits.h"
 #include "lacuna/op/gemv.h"
 #include "lacuna/pack/gemv.h"
 #include "lacuna/policy/choices.h"
@@ -58,8 +59,8 @@ LACUNA_FUNC Status Gemv::Pack(const RowSource<float>& weights, const SelectorRef
     LACUNA_ASSIGN_OR_RETURN(count, GemvCount<float>::Of(weights, kernel.layout));
     if (!count.fits || used == candidates.size()) continue;
     const double step = kernel.cost * static_cast<double>(kernel.layout.weights()) / 16 +
-                        kGemvLineCost * static_cast<double>(kernel.layout.StepBytes<float>()) / 64;
-    const double cost = step * static_cast<double>(count.steps());
+                        kGemvLineCost * static_cast<double>(kernel.layout.StepBytes()) / 64;
+    const double cost = step * static_cast<double>(count.steps()) / static_cast<double>(kernel.layout.wide_steps());
     candidates[used] = {kernel.name, cost};
     counts[used++] = std::move(count);
   }
@@ -70,7 +71,7 @@ LACUNA_FUNC Status Gemv::Pack(const RowSource<float>& weights, const SelectorRef
   const std::span<const Candidate> offered(candidates.data(), used);
   LACUNA_ASSIGN_OR_RETURN(choice, selector.Choose(key, offered));
   record_.Set(offered, choice);
-  LACUNA_ASSIGN_OR_RETURN(packed, PackGemv(weights, *std::move(counts[choice.index])));
+  LACUNA_ASSIGN_OR_RETURN(packed, kernels_->pack_weights(weights, *std::move(counts[choice.index])));
   LACUNA_ASSIGN_OR_RETURN(shared, Shared<PackedGemv<float>>::Make(std::move(packed)));
   weights_ = std::move(shared);
   return Status();
@@ -138,8 +139,15 @@ LACUNA_FUNC void Gemv::RunBlock(const Job& job, size_t block, const Chunk& chunk
   // As many as there are, so that compilers leave it to the library: what they inline for 512 bytes takes 4 % of a
   // product of 128 x 1024 weights at 8x.
   const size_t bias_bytes = RoundUp(weights.BlockRows(block), kLookupRows) * sizeof(float);
+  const float* bias = bias_.data() + block * kGemvBlockRows;
+  const bool scaled = weights.layout.storage == ValueType::kS8;
   for (int64_t j = 0; j < chunk.columns(); ++j) {
-    std::memcpy(sums + static_cast<size_t>(j) * kSumStride, bias_.data() + block * kGemvBlockRows, bias_bytes);
+    float* sum = sums + static_cast<size_t>(j) * kSumStride;
+    if (scaled) {
+      std::memset(sum, 0, bias_bytes);
+    } else {
+      std::memcpy(sum, bias, bias_bytes);
+    }
   }
   const GemvLayout& layout = weights.layout;
   const bool is_lookup = layout.form == GemvForm::kLookup;
@@ -149,10 +157,15 @@ LACUNA_FUNC void Gemv::RunBlock(const Job& job, size_t block, const Chunk& chunk
     const size_t row = is_lookup ? block * weights.bands() : block;
     kernel_->run[chunk.width](
         {packed, weights.index.data() + step * layout.indices(), weights.mask.data() + step * layout.masks(),
-         weights.cells.data() + step * layout.cells(), weights.weight.data() + step * layout.weights(),
+         weights.cells.data() + step * layout.cells(), weights.StepWeights(step), weights.GroupScales(block, band),
          weights.steps.data() + weights.PanelIndex(block, band, 0), weights.BlockPanels(block), bands_at_once,
          weights.row.data() + (weights.row.size() == 0 ? 0 : row * kGemvBlockRows), sums, kSumStride});
     packed += BandFloats(band, chunk);
+  }
+  for (int64_t j = 0; scaled && j < chunk.columns(); ++j) {
+    float* sum = sums + static_cast<size_t>(j) * kSumStride;
+    const float* scale = weights.row_scale.data() + block * kGemvBlockRows;
+    for (size_t r = 0; r < weights.BlockRows(block); ++r) sum[r] = sum[r] * scale[r] + bias[r];
   }
 
   // To the store, columns of X are rows and rows of the block positions.

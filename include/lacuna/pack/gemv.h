@@ -6,6 +6,7 @@
 #include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/status.h"
+#include "lacuna/core/value_traits.h"
 #include "lacuna/format/matrix_shape.h"
 #include "lacuna/format/row_source.h"
 #include "lacuna/policy/defaults.h"
@@ -48,20 +49,29 @@ inline constexpr int64_t kLookupColumns = 128;
 inline constexpr size_t kLookupRows = 64;     // that are sorted among themselves
 inline constexpr uint8_t kLookupNone = 0x80;  // as GemvCells::kNone
 
+// Steps of kS4 whose weights share a scale a row: 32 columns.
+inline constexpr size_t kGroupSteps = 4;
+
 // Packed weights are a sequence of steps, which all have the same size.
 struct GemvLayout {
   GemvForm form = GemvForm::kShared;
   int rows = 8;  // of a panel: 4, 8 or 16 if kShared, 16 if kFilled or kLookup, else 8
+  // Of the weights: kF32, kF16, kBf16, kS8, or, if kShared or kScattered, kS4.
+  ValueType storage = ValueType::kF32;
 
   friend bool operator==(const GemvLayout&, const GemvLayout&) = default;
 
   size_t panel_rows() const { return static_cast<size_t>(rows); }
-  // Of a step: four columns; if kScattered, a weight of each row; if kCells, four cells.
+  bool is_s4() const { return storage == ValueType::kS4; }
+  // Of a step: four columns; if kScattered, a weight of each row; if kCells, four cells. A step of kS4 is eight columns
+  // or eight weights of each row.
   size_t indices() const {
+    if (is_s4()) return form == GemvForm::kScattered ? 8 * panel_rows() : 8;
     if (form == GemvForm::kScattered) return panel_rows();
     return form == GemvForm::kCells || form == GemvForm::kLookup ? 0 : 4;
   }
   size_t weights() const {
+    if (is_s4()) return 8 * panel_rows();
     if (form == GemvForm::kScattered) return panel_rows();
     if (form == GemvForm::kCells) return 4 * kCellWeights;
     return form == GemvForm::kMasked ? 16 : 4 * panel_rows();
@@ -73,10 +83,21 @@ struct GemvLayout {
     return form == GemvForm::kMasked ? 1 : 0;
   }
   size_t cells() const { return form == GemvForm::kCells ? 1 : 0; }
-  template <class T>
-  size_t StepBytes() const {
-    return indices() * sizeof(uint16_t) + masks() + cells() * sizeof(GemvCells) + weights() * sizeof(T);
+  size_t weight_bytes() const {
+    switch (storage) {
+      case ValueType::kF16:
+      case ValueType::kBf16: return 2 * weights();
+      case ValueType::kS8: return weights();
+      case ValueType::kS4: return weights() / 2;
+      default: return 4 * weights();
+    }
   }
+  size_t StepBytes() const {
+    const size_t scales = is_s4() ? panel_rows() * sizeof(uint16_t) / kGroupSteps : 0;
+    return indices() * sizeof(uint16_t) + masks() + cells() * sizeof(GemvCells) + weight_bytes() + scales;
+  }
+  // Steps of the same layout in kF32 that a step holds.
+  size_t wide_steps() const { return !is_s4() ? 1 : form == GemvForm::kScattered ? 8 : 2; }
 
   // Columns are cut in bands of so many. A 16-bit index counts them and the zero that is packed behind their inputs.
   int64_t band_columns() const {
@@ -117,11 +138,18 @@ struct PackedGemv {
   Buffer<uint64_t> step_begin;  // [blocks * bands + 1]
   Buffer<uint16_t> index;       // [steps][layout.indices()]
   Buffer<uint8_t> mask;         // [steps][layout.masks()]
-  Buffer<T> weight;             // [steps][layout.weights()]
+  Buffer<T> weight;             // [steps][layout.weights()], if layout.storage is kF32
   Buffer<GemvCells> cells;      // [steps][layout.cells()]
   // kScattered: [blocks][kGemvBlockRows], the row of each packed row. kLookup: [blocks][bands][kGemvBlockRows], the
   // packed row of each row. Else empty.
   Buffer<uint8_t> row;
+
+  // Weights of other types (pack/narrow_gemv.h).
+  Buffer<std::byte> narrow;  // [steps][layout.weight_bytes()]
+  Buffer<float> row_scale;   // of kS8: [blocks][kGemvBlockRows]
+  Buffer<uint16_t>
+      group_scale;  // of kS4, bf16: [groups][rows], a group is kGroupSteps steps of a panel or the last few
+  Buffer<uint64_t> group_begin;  // of kS4: [blocks * bands + 1]
 
   MatrixShape LayerShape() const { return shape; }
   size_t blocks() const { return DivideUp(static_cast<size_t>(shape.rows), kGemvBlockRows); }
@@ -147,15 +175,25 @@ struct PackedGemv {
     return std::accumulate(begin, begin + panel, step_begin[block * bands() + band]);
   }
 
+  // The weights from a step on, and the scales of kS4 from a block and band on.
+  const void* StepWeights(uint64_t step) const {
+    if (layout.storage == ValueType::kF32) return weight.data() + step * layout.weights();
+    return narrow.data() + step * layout.weight_bytes();
+  }
+  const uint16_t* GroupScales(size_t block, size_t band) const {
+    return layout.is_s4() ? group_scale.data() + group_begin[block * bands() + band] * layout.panel_rows() : nullptr;
+  }
+
   // Packed weights that the format does not store.
-  int64_t fill() const { return static_cast<int64_t>(weight.size()) - nnz; }
+  int64_t fill() const { return static_cast<int64_t>(step_begin[step_begin.size() - 1] * layout.weights()) - nnz; }
   size_t StorageBytes() const {
     return steps.size_bytes() + step_begin.size_bytes() + index.size_bytes() + mask.size_bytes() + weight.size_bytes() +
-           cells.size_bytes() + row.size_bytes();
+           cells.size_bytes() + row.size_bytes() + narrow.size_bytes() + row_scale.size_bytes() +
+           group_scale.size_bytes() + group_begin.size_bytes();
   }
 };
 
-// What packing weights in a layout comes to: the first pass of PackGemv.
+// What packing weights in a layout comes to: the first pass of PackGemv. Steps are counted as those of kF32.
 template <class T>
 struct GemvCount {
   bool fits = true;      // false if the layout is kShared and rows of a panel keep different columns
@@ -172,7 +210,7 @@ struct GemvCount {
   Status CountLookup(const RowSource<T>& weights);
 };
 
-// Packs `weights` as they have been counted. `count` must fit.
+// Packs `weights` as they have been counted, as kF32. `count` must fit.
 template <class T>
 Result<PackedGemv<T>> PackGemv(const std::type_identity_t<RowSource<T>>& weights, GemvCount<T> count);
 
