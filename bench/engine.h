@@ -6,6 +6,7 @@
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/shape.h"
 #include "lacuna/core/status.h"
+#include "lacuna/core/value_traits.h"
 #include "lacuna/format/any.h"
 
 #include <algorithm>
@@ -86,10 +87,11 @@ using EnginePointer = std::unique_ptr<Engine>;
 
 struct EngineInfo {
   const char* name;
-  bool dense = true;      // runs dense weights
-  bool pruned = false;    // runs pruned weights, a benchmark per scheme
-  bool winograd = false;  // does fewer multiplications than the convolution has
-  bool int8 = false;      // computes the problem as Int8Problem has it (int8_problem.h)
+  bool dense = true;                    // runs dense weights
+  bool pruned = false;                  // runs pruned weights, a benchmark per scheme
+  bool winograd = false;                // does fewer multiplications than the convolution has
+  bool int8 = false;                    // computes the problem as Int8Problem has it (int8_problem.h)
+  ValueType storage = ValueType::kF32;  // of its weights, which it rounds itself
   int threads = 1;
   bool channels_last = false;  // takes its activations so, whatever the problem says
   bool (*supports)(const Problem& problem) = nullptr;

@@ -1,8 +1,6 @@
 // y = W x: op `gemv` with weights in the caches that hold them, op `gemv_cold` with weights in memory; with a few
 // vectors `gemv_n4` and so on.
 
-#include <string_view>
-
 #include "lacuna_engine.h"
 #include "peers/peers.h"
 #include "suite.h"
@@ -20,16 +18,10 @@ std::vector<EngineInfo> Peers() {
   return peers;
 }
 
-bool TakesLayer(const Layer& layer) {
-  const std::string_view network = layer.network, name = layer.name;
-  // fc6 of VGG-16 takes 400 MB under every scheme; input1024 is as large as recurrent1024.
-  return !(network == "vgg16" && name == "fc6") && name != "input1024";
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  SuiteOp warm{.name = "gemv", .op = Op::kGemv, .channels_last = true, .takes = &TakesLayer, .weight_bound = true};
+  SuiteOp warm{.name = "gemv", .op = Op::kGemv, .channels_last = true, .takes = &IsMeasuredGemv, .weight_bound = true};
   SuiteOp cold = warm;
   cold.name = "gemv_cold";
   cold.cold = true;

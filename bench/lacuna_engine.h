@@ -24,6 +24,9 @@ std::vector<EngineInfo> LacunaGemms(const Options& options);
 
 // The same by MakeGemv, of one column or a few; variant `kernels` adds `lacuna_<kernel>` of every kernel.
 std::vector<EngineInfo> LacunaGemvs(const Options& options);
+// Of weights stored as another type than f32, and lacuna_f32.
+template <ValueType kStorage>
+std::vector<EngineInfo> LacunaNarrowGemvs(const Options& options);
 
 // Recurrent layers: a cell's step, or a sequence.
 std::vector<EngineInfo> LacunaRecurrences(const Options& options);

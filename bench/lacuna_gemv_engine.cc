@@ -32,6 +32,14 @@ struct GemvOperation : MatrixOperation {
 
 using GemvEngine = LacunaEngine<GemvOperation, GemvPolicy>;
 
+template <ValueType kStorage>
+struct NarrowGemvOperation : GemvOperation {
+  template <Policy P, class Weights>
+  static Result<Gemv> Make(const Problem&, const Weights& weights, const P& policy) {
+    return MakeNarrowGemv(weights, kStorage, Epilogue{}, policy);
+  }
+};
+
 // Engine `lacuna_<kernel>`: "lacuna_shared_8" is candidate "shared 8".
 constexpr std::string_view kKernelEngine = "lacuna_";
 
@@ -75,5 +83,19 @@ std::vector<EngineInfo> LacunaGemvs(const Options& options) {
   }
   return engines;
 }
+
+template <ValueType kStorage>
+std::vector<EngineInfo> LacunaNarrowGemvs(const Options&) {
+  EngineInfo info{.name = "lacuna", .pruned = true, .storage = kStorage, .supports = &IsGemm};
+  info.make = &LacunaEngine<NarrowGemvOperation<kStorage>>::Make;
+  std::vector<EngineInfo> engines = LacunaGemvs({});
+  engines.front().name = "lacuna_f32";
+  engines.insert(engines.begin(), info);
+  return engines;
+}
+template std::vector<EngineInfo> LacunaNarrowGemvs<ValueType::kF16>(const Options& options);
+template std::vector<EngineInfo> LacunaNarrowGemvs<ValueType::kBf16>(const Options& options);
+template std::vector<EngineInfo> LacunaNarrowGemvs<ValueType::kS8>(const Options& options);
+template std::vector<EngineInfo> LacunaNarrowGemvs<ValueType::kS4>(const Options& options);
 
 }  // namespace lacuna::bench

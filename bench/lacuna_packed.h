@@ -18,8 +18,9 @@ MemoryRange RangeOf(const Buffer<T>& buffer) {
 }
 
 inline std::vector<MemoryRange> RangesOf(const PackedGemv<float>& packed) {
-  return {RangeOf(packed.steps), RangeOf(packed.step_begin), RangeOf(packed.index), RangeOf(packed.mask),
-          RangeOf(packed.cells), RangeOf(packed.weight),     RangeOf(packed.row)};
+  return {RangeOf(packed.steps),     RangeOf(packed.step_begin),  RangeOf(packed.index),      RangeOf(packed.mask),
+          RangeOf(packed.cells),     RangeOf(packed.weight),      RangeOf(packed.row),        RangeOf(packed.narrow),
+          RangeOf(packed.row_scale), RangeOf(packed.group_scale), RangeOf(packed.group_begin)};
 }
 
 }  // namespace lacuna::bench

@@ -44,9 +44,10 @@ EnginePointer LayerRun::MakeVerified(const Entry& entry, const Workload& workloa
   (*engine)->Run();
   output.assign(static_cast<size_t>(problem.shape.output_elements()), 0.0f);
   (*engine)->CopyOutput(output);
-  const Result<double> error = setting_.cell       ? VerifyRecurrent(workload.Find(entry.scheme).expected, output)
-                               : entry.engine.int8 ? VerifyInt8(problem, output)
-                                                   : Verify(problem, entry.engine.winograd, output);
+  const Result<double> error = setting_.cell ? VerifyRecurrent(workload.Find(entry.scheme).expected, output)
+                               : entry.engine.int8
+                                   ? VerifyInt8(problem, output)
+                                   : Verify(problem, entry.engine.winograd, entry.engine.storage, output);
   if (!error.ok()) {
     measurement.error = error.status().message();
     return nullptr;
@@ -86,10 +87,15 @@ void LayerRun::Describe(const Entry& entry, const Workload& workload, const Samp
                     (static_cast<double>(weights.total_nnz()) * static_cast<double>(sizeof(float)));
 }
 
-void LayerRun::DescribeWeights(const WeightSet& weights, const Engine& engine, Measurement& measurement) const {
+void LayerRun::DescribeWeights(const WeightSet& weights, ValueType storage, const Engine& engine,
+                               Measurement& measurement) const {
   const bool sequence = weights.recurrent && layer_.input[2] > 1;  // W is read once
   const auto bytes = [](int64_t values) { return static_cast<double>(values) * static_cast<double>(sizeof(float)); };
-  measurement.kept_bytes = bytes(sequence ? weights.recurrent->nnz() : weights.total_nnz());
+  const double narrowing = storage == ValueType::kF32  ? 1.0
+                           : storage == ValueType::kS8 ? 0.25
+                           : storage == ValueType::kS4 ? 0.125
+                                                       : 0.5;
+  measurement.kept_bytes = bytes(sequence ? weights.recurrent->nnz() : weights.total_nnz()) * narrowing;
   measurement.dense_bytes = bytes(sequence ? weights.recurrent->elements() : weights.total_elements());
   measurement.packed_bytes = static_cast<double>(BytesOf(engine.Weights()));
   measurement.weight_reads = sequence ? static_cast<double>(layer_.input[2]) : 1.0;
@@ -133,7 +139,7 @@ void LayerRun::MeasureAll() {
                      .warm_seconds = setting_.weight_bound ? kWarmSeconds : 0.0});
     if (setting_.cold) timed.back().evict = [ranges = engine->Weights()] { Evict(ranges); };
     if (setting_.weight_bound && IsLacuna(entry)) {
-      DescribeWeights(workload->Find(entry.scheme), *engine, measurements_[e]);
+      DescribeWeights(workload->Find(entry.scheme), entry.engine.storage, *engine, measurements_[e]);
       roof.Add(static_cast<size_t>(measurements_[e].packed_bytes));
       roof.Add(static_cast<size_t>(measurements_[e].dense_bytes));
     }

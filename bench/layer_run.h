@@ -113,7 +113,8 @@ class LayerRun {
   void MeasureAll();
   EnginePointer MakeVerified(const Entry& entry, const Workload& workload, Measurement& measurement,
                              std::vector<float>& output);
-  void DescribeWeights(const WeightSet& weights, const Engine& engine, Measurement& measurement) const;
+  void DescribeWeights(const WeightSet& weights, ValueType storage, const Engine& engine,
+                       Measurement& measurement) const;
   void Describe(const Entry& entry, const Workload& workload, const Samples& samples, Measurement& measurement);
 
   std::string op_;

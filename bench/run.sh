@@ -1,13 +1,13 @@
 #!/bin/bash
 # Usage: bench/run.sh [FILTER] [FLAG...]
-#        bench/run.sh gemv|rnn|winograd|int8 [FILTER] [FLAG...]
+#        bench/run.sh gemv|narrow|rnn|winograd|int8 [FILTER] [FLAG...]
 #        bench/run.sh select [FLAG...]
 #        bench/run.sh networks [FILTER] [FLAG...]
 # Builds the benchmarks (preset release), measures peak_bench, conv2d_bench, conv3d_bench and gemm_bench one after the
 # other on one core, lists what formats take to store (storage_bench), prints their reports and writes Google
 # Benchmark's JSON to build/bench/. FILTER is a regular expression over names like
 # conv2d/vgg16.conv3_2/bcr_col-8x/lacuna; flags, say --target=avx2, go to conv2d_bench, conv3d_bench and gemm_bench.
-# The others run gemv_bench, rnn_bench, winograd_bench, int8_bench or select_bench alone, and write build/bench/gemv.json and so on.
+# The others run gemv_bench, narrow_bench, rnn_bench, winograd_bench, int8_bench or select_bench alone, and write build/bench/gemv.json and so on.
 # networks times whole networks beside ONNX Runtime (networks.py says how) and writes build/bench/networks.json.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -30,7 +30,7 @@ fi
 
 alone=
 case ${1:-} in
-  gemv | rnn | winograd | int8 | select)
+  gemv | narrow | rnn | winograd | int8 | select)
     alone=$1
     shift
     ;;
@@ -55,7 +55,7 @@ fi
 out=build/bench
 mkdir -p "$out"
 case $alone in
-  gemv | rnn | winograd | int8)
+  gemv | narrow | rnn | winograd | int8)
     exec "${pin[@]}" "build/release/bench/${alone}_bench" --benchmark_filter="$filter" \
       --benchmark_out="$out/$alone.json" "$@"
     ;;

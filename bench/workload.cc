@@ -172,7 +172,28 @@ Result<double> VerifyRecurrent(std::span<const double> expected, std::span<const
   return rms > 0.0 ? largest_error / rms : 0.0;
 }
 
-Result<double> Verify(const Problem& problem, bool winograd, std::span<const float> output) {
+namespace {
+
+// What rounding the weights of a row to `storage` can change of a sum w x at most, as a part of sum |w| |x| and of sum
+// |x| over the weights that are not zero.
+struct StorageError {
+  double of_products = 0.0, of_inputs = 0.0;
+
+  StorageError(ValueType storage, std::span<const float> row) {
+    double largest = 0.0;
+    for (const float w : row) largest = std::max(largest, std::abs(static_cast<double>(w)));
+    if (storage == ValueType::kF16) of_products = 0x1p-11;
+    if (storage == ValueType::kBf16) of_products = 0x1p-8;
+    if (storage == ValueType::kS8) of_inputs = largest / 254.0;
+    if (storage == ValueType::kS4) of_inputs = largest / 8.0;
+    // f16 rounds what is small to multiples of 2^-24.
+    if (storage == ValueType::kF16) of_inputs = 0x1p-25;
+  }
+};
+
+}  // namespace
+
+Result<double> Verify(const Problem& problem, bool winograd, ValueType storage, std::span<const float> output) {
   const ConvShape<3>& shape = problem.shape;
   const int64_t pixels = shape.positions();
   const double roundings = 4.0 * static_cast<double>(shape.depth()) + 64.0;
@@ -194,10 +215,19 @@ Result<double> Verify(const Problem& problem, bool winograd, std::span<const flo
     LACUNA_RETURN_IF_ERROR(reference::Convolution<3>(one, filter, {}, TensorView<const float, 5>::Planar(x, x_extent),
                                                      TensorView<float, 5>::Planar(expected.data(), y_extent), {},
                                                      TensorView<double, 5>::Planar(magnitude.data(), y_extent)));
+    const StorageError rounding(storage, filter);
+    // Only products with vectors are of other types than f32: their inputs are one row of the weights each.
+    std::vector<double> inputs(expected.size());
+    for (size_t k = 0; rounding.of_inputs > 0.0 && k < filter.size(); ++k) {
+      for (size_t p = 0; filter[k] != 0.0f && p < inputs.size(); ++p) {
+        inputs[p] += std::abs(static_cast<double>(x[k * inputs.size() + p]));
+      }
+    }
     const float* y = output.data() + oc * pixels;
     const double largest = *std::max_element(magnitude.begin(), magnitude.end());
     for (size_t p = 0; p < expected.size(); ++p) {
-      const double allowed = gamma * (winograd ? 4.0 * largest : magnitude[p]);
+      const double allowed = gamma * (winograd ? 4.0 * largest : magnitude[p] + inputs[p] * rounding.of_inputs) +
+                             rounding.of_products * magnitude[p] + rounding.of_inputs * inputs[p];
       const double error = std::abs(static_cast<double>(y[p]) - static_cast<double>(expected[p]));
       largest_error = std::max(largest_error, error);
       square_sum += static_cast<double>(expected[p]) * static_cast<double>(expected[p]);

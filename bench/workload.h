@@ -4,6 +4,7 @@
 #define LACUNA_BENCH_WORKLOAD_H_
 
 #include "lacuna/core/status.h"
+#include "lacuna/core/value_traits.h"
 #include "lacuna/format/any.h"
 #include "lacuna/format/dense.h"
 
@@ -62,9 +63,10 @@ Result<WeightSet> Prune(const DenseWeights<float>& dense, const std::string& sch
 
 // Ok if `output` (planar) is the convolution of the problem within the bound gamma_n * sum |w| |x| of n = 4 K + 64
 // roundings, over all pixels of a few output channels. In a Winograd form an output's error depends on all inputs of
-// its tile: four times the largest such bound of the channel is allowed. Returns the largest error of those outputs
-// over their root mean square.
-Result<double> Verify(const Problem& problem, bool winograd, std::span<const float> output);
+// its tile: four times the largest such bound of the channel is allowed. Weights that the engine stores as `storage`
+// may each be off by what rounding them can make: 2^-11 (f16) or 2^-8 (bf16) of themselves, 1/254 (s8) or 1/8 (s4) of
+// the row's largest. Returns the largest error of those outputs over their root mean square.
+Result<double> Verify(const Problem& problem, bool winograd, ValueType storage, std::span<const float> output);
 
 // Ok if `output` (planar) is `expected` within 1e-4: outputs of a recurrent layer are in [-1, 1], where rounding and
 // approximate gate functions are off by about 1e-6, gates in a wrong order by 0.1. Returns as above.
