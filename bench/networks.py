@@ -199,7 +199,8 @@ def case(network, scheme, rate):
 
 def main():
     options = arguments()
-    os.makedirs(os.path.dirname(options.out), exist_ok=True)
+    for folder in (os.path.dirname(os.path.abspath(options.out)), f"{ROOT}/build/bench"):
+        os.makedirs(folder, exist_ok=True)
     selected = {network: [(scheme, rate) for rate in options.rates.split(",") for scheme in options.schemes.split(",")
                           if (rate != "usual" or network in USUAL) and re.search(options.filter, case(network, scheme, rate))]
                 for network in NETWORKS}
