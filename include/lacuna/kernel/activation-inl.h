@@ -21,11 +21,16 @@ namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// min(max(v, low), high); NaN stays NaN, which Min and Max do not promise on every target.
+// min(max(v, low), high); NaN stays NaN. Min and Max do not promise that on every target: x86's give their second
+// operand if either is NaN, Arm's NaN.
 template <class V>
 HWY_INLINE V ClampKeepNaN(V v, V low, V high) {
+#if (HWY_ARCH_X86 || HWY_ARCH_ARM) && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+  return hn::Min(high, hn::Max(low, v));
+#else
   v = hn::IfThenElse(hn::Lt(v, low), low, v);
   return hn::IfThenElse(hn::Gt(v, high), high, v);
+#endif
 }
 
 // 1 / (1 + exp(-v)), computed from exp(-|v|): Highway's Exp is valid up to 104 only. It also maps NaN to 0, hence the

@@ -56,15 +56,14 @@ class PlaneTaps {
     }
   }
 
-  HWY_INLINE void Load(const float* row, V (&in)[kKernel]) const {
+  // `from`: where column `first` of the row is, or would be.
+  HWY_INLINE void Load(const float* from, V (&in)[kKernel]) const {
     if constexpr (kEdge && !kMasks) {
       HWY_ALIGN float piece[kReach];
-      for (int64_t i = 0; i < kReach; ++i) {
-        piece[i] = first_ + i >= 0 && first_ + i < width_ ? row[first_ + i] : 0.0f;
-      }
+      for (int64_t i = 0; i < kReach; ++i) piece[i] = first_ + i >= 0 && first_ + i < width_ ? from[i] : 0.0f;
       Read(piece, in);
     } else {
-      Read(row + first_, in);
+      Read(from, in);
     }
   }
 
@@ -103,20 +102,27 @@ class PlaneTaps {
 
 // A vector of outputs from `column` on in at most kPlaneRows rows from `row` on.
 template <int kKernel, int kStride, bool kEdge, class D, class V = hn::Vec<D>>
-HWY_INLINE void RunPlaneBlock(D d, const DepthwisePlaneArgs& args, const V* weights, int64_t row, int64_t column) {
+HWY_INLINE void RunPlaneBlock(D d, const DepthwisePlaneArgs& args, int64_t row, int64_t column) {
   const TileAxis& height = *args.height;
   const TileAxis& width = *args.width;
   const PlaneTaps<kKernel, kStride, kEdge, D> taps(d, column * kStride - width.pad, width.input);
+  // Again for each block: weights that live across the store, which may be a call, would be spilled, and every
+  // multiply-add would read one from memory.
+  V weights[kKernel * kKernel];
+  HWY_UNROLL(25)
+  for (int t = 0; t < kKernel * kKernel; ++t) weights[t] = hn::Set(d, args.weight[t * args.weight_tap]);
   V acc[kPlaneRows];
-  HWY_UNROLL(4)
+  HWY_UNROLL(8)
   for (int r = 0; r < kPlaneRows; ++r) acc[r] = hn::Set(d, args.bias);
   const int64_t top = row * kStride - height.pad;
-  HWY_UNROLL(12)
-  for (int i = 0; i < (kPlaneRows - 1) * kStride + kKernel; ++i) {
-    if (top + i < 0 || top + i >= height.input) continue;
+  const int64_t begin = -top, end = height.input - top;
+  const float* from = args.x + top * args.x_row + column * kStride - width.pad;
+  HWY_UNROLL(16)
+  for (int i = 0; i < (kPlaneRows - 1) * kStride + kKernel; ++i, from += args.x_row) {
+    if (i < begin || i >= end) continue;
     V in[kKernel];
-    taps.Load(args.x + (top + i) * args.x_row, in);
-    HWY_UNROLL(4)
+    taps.Load(from, in);
+    HWY_UNROLL(8)
     for (int r = 0; r < kPlaneRows; ++r) {
       const int h = i - r * kStride;
       if (h < 0 || h >= kKernel) continue;
@@ -133,7 +139,7 @@ HWY_INLINE void RunPlaneBlock(D d, const DepthwisePlaneArgs& args, const V* weig
   if (residual == nullptr && args.clamp.is_clamp && (whole || HWY_MEM_OPS_MIGHT_FAULT == 0)) {
     const V low = hn::Set(d, args.clamp.low), high = hn::Set(d, args.clamp.high);
     const auto valid = hn::FirstN(d, count);
-    HWY_UNROLL(4)
+    HWY_UNROLL(8)
     for (int r = 0; r < kPlaneRows; ++r) {
       if (r >= rows) break;
       const V v = ClampKeepNaN(acc[r], low, high);
@@ -146,7 +152,7 @@ HWY_INLINE void RunPlaneBlock(D d, const DepthwisePlaneArgs& args, const V* weig
     return;
   }
   alignas(kAlignment) float sums[kPlaneRows][HWY_LANES(float)];
-  HWY_UNROLL(4)
+  HWY_UNROLL(8)
   for (int r = 0; r < kPlaneRows; ++r) hn::Store(acc[r], d, sums[r]);
   int64_t y_offset[kPlaneRows], residual_offset[kPlaneRows];
   for (int r = 0; r < kPlaneRows; ++r) {
@@ -166,16 +172,13 @@ HWY_NOINLINE void RunDepthwisePlane(const DepthwisePlaneArgs& args) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   const TileAxis& width = *args.width;
   constexpr int64_t kReach = PlaneTaps<kKernel, kStride, false, D>::kReach;
-  hn::Vec<D> weights[kKernel * kKernel];
-  HWY_UNROLL(25)
-  for (int t = 0; t < kKernel * kKernel; ++t) weights[t] = hn::Set(d, args.weight[t * args.weight_tap]);
   for (int64_t row = args.first_row; row < args.end_row; row += kPlaneRows) {
     for (int64_t column = 0; column < width.output; column += lanes) {
       const int64_t first = column * kStride - width.pad;
       if (first >= 0 && first + kReach <= width.input) {
-        RunPlaneBlock<kKernel, kStride, false>(d, args, weights, row, column);
+        RunPlaneBlock<kKernel, kStride, false>(d, args, row, column);
       } else {
-        RunPlaneBlock<kKernel, kStride, true>(d, args, weights, row, column);
+        RunPlaneBlock<kKernel, kStride, true>(d, args, row, column);
       }
     }
   }

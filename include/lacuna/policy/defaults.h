@@ -124,9 +124,10 @@ template <int kRegisters>
 inline constexpr int kDepthwiseColumns = kRegisters >= 32 ? 14 : 7;
 
 // Rows of outputs that the depthwise kernel of planes accumulates together: each input vector feeds up to three of
-// them. Besides the sums, nine weights and three inputs are in registers. Not fitted.
+// them. Besides the sums, nine weights and three inputs are in registers. Seven divides the planes of networks on 224 x
+// 224 pixels, and is 2 to 10 % faster than four (Zen 4).
 template <int kRegisters>
-inline constexpr int kDepthwisePlaneRows = kRegisters >= 32 ? 4 : 2;
+inline constexpr int kDepthwisePlaneRows = kRegisters >= 32 ? 7 : 2;
 
 // Input slices larger than this are fetched ahead of their use, as L2 will not hold them and the hardware does not see
 // a stream in reads that are a pixel apart. With 2 MiB and more that is worth 7 to 30 % where they come from memory,
