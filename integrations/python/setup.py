@@ -21,7 +21,7 @@ class BuildWithCMake(build_py):
     def run(self) -> None:
         build = pathlib.Path(self.get_finalized_command("build").build_temp).resolve() / "cmake"
         options = {"CMAKE_BUILD_TYPE": "Release", "LACUNA_PYTHON": sys.executable, "LACUNA_BUILD_TESTS": "OFF",
-                   "LACUNA_BUILD_BENCH": "OFF", "LACUNA_BUILD_EXAMPLES": "OFF", "LACUNA_INSTALL": "OFF"}
+                   "LACUNA_BUILD_BENCH": "OFF", "LACUNA_BUILD_EXAMPLES": "OFF", "LACUNA_BUILD_ONNXRUNTIME": "OFF", "LACUNA_INSTALL": "OFF"}
         subprocess.run(["cmake", "-S", ROOT, "-B", build, *(f"-D{name}={value}" for name, value in options.items()),
                         *shlex.split(os.environ.get("CMAKE_ARGS", ""))], check=True)
         subprocess.run(["cmake", "--build", build, "--target", "lacuna_python", "--parallel"], check=True)

@@ -120,12 +120,19 @@ _TENSOR = ffi.typeof("lacuna_tensor *")
 _TENSOR_SIZE = ffi.sizeof("lacuna_tensor")
 _RUN_ARGS = ffi.typeof("lacuna_run_args *")
 _RUN_ARGS_SIZE = ffi.sizeof("lacuna_run_args")
+FLOAT_ARRAY = ffi.typeof("float[]")
+FLOAT32 = np.dtype(np.float32)
+from_buffer = ffi.from_buffer
+
+
+def address(array: Array) -> Any:
+    """Where the first element of an array is, whatever its strides."""
+    return ffi.cast(_FLOATS, array.__array_interface__["data"][0])
 
 
 def tensor(array: Array) -> Any:
     """The view of an array that `require` has seen."""
-    data = ffi.cast(_FLOATS, array.__array_interface__["data"][0])
-    return ffi.new(_TENSOR, (_TENSOR_SIZE, data, array.ndim, array.shape, [stride // 4 for stride in array.strides]))
+    return ffi.new(_TENSOR, (_TENSOR_SIZE, address(array), array.ndim, array.shape, [stride // 4 for stride in array.strides]))
 
 
 def run_args(executor: Any, residual: Any, size: int) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Optional, Sequence, Union
 
 import numpy as np
 import numpy.typing as npt
 
-from ._library import (Array, InvalidArgumentError, check, explain, ffi, float_values, lib, new, require, run_args,
-                       tensor, workspace)
+from ._library import (FLOAT32, FLOAT_ARRAY, Array, InvalidArgumentError, address, check, explain, ffi, float_values,
+                       from_buffer, lib, new, require, run_args, tensor, workspace)
 from .threads import ThreadPool, executor_of
 from .weights import Weights
 
@@ -44,6 +45,36 @@ class Bound:
             check(status)
         return self._result
 
+    def without_arrays(self) -> Bound:
+        """Itself, keeping neither arrays nor plan: for the plan, which calls `on`."""
+        self._keep = self._result = None
+        return self
+
+    def on(self, x: Array, out: Array) -> Array:
+        """The same run on other arrays of float32 of the same extents and strides."""
+        _, x_view, out_view, args = self._call
+        try:
+            x_view.data = from_buffer(FLOAT_ARRAY, x)
+            out_view.data = from_buffer(FLOAT_ARRAY, out, True)
+        except (ValueError, BufferError):  # gaps in memory, or an array that must not be written to
+            x_view.data = address(x)
+            out_view.data = address(require("out", out, writable=True))
+        args.workspace = workspace(self._size)
+        status = self._run(*self._call)
+        if status:
+            check(status)
+        return out
+
+
+class _Frames(threading.local):
+    """Runs of a plan that the calling thread made, by extents and strides of x and out."""
+
+    def __init__(self) -> None:
+        self.by_layout: dict[Any, Bound] = {}
+
+
+_MOST_FRAMES = 16
+
 
 def epilogue_of(bias: Optional[npt.ArrayLike], activation: str, low: float, high: float, slope: float,
                 residual: bool) -> tuple[Any, Any]:
@@ -60,6 +91,33 @@ class _Plan:
 
     _handle: Any
     _residual: bool
+    _frames: _Frames
+
+    def _output_of(self, x: Array) -> Array:
+        raise NotImplementedError
+
+    def bind(self, x: Array, out: Optional[Array] = None, residual: Optional[Array] = None,
+             threads: Optional[ThreadPool] = None) -> Bound:
+        """The run on these arrays, to be called repeatedly: without what Python needs to look at arrays."""
+        raise NotImplementedError
+
+    def __call__(self, x: Array, out: Optional[Array] = None, residual: Optional[Array] = None,
+                 threads: Optional[ThreadPool] = None) -> Array:
+        # Views are made once for each layout: looking at an array takes Python longer than a small layer.
+        if type(x) is not np.ndarray or x.dtype is not FLOAT32 or residual is not None or threads is not None:
+            return self.bind(x, out, residual, threads)()
+        if out is None:
+            out = self._output_of(x)
+        elif type(out) is not np.ndarray or out.dtype is not FLOAT32:
+            return self.bind(x, out)()
+        frames = self._frames.by_layout
+        key = (x.shape, x.strides, out.shape, out.strides)
+        frame = frames.get(key)
+        if frame is None:
+            if len(frames) >= _MOST_FRAMES:
+                frames.clear()
+            frame = frames[key] = self.bind(x, out).without_arrays()
+        return frame.on(x, out)
 
     def _bind(self, run: Any, size: int, x: Any, y: Any, residual: Any, threads: Optional[ThreadPool], keep: Any,
               result: Array) -> Bound:
@@ -124,6 +182,7 @@ class Conv(_Plan):
 
     def _own(self, handle: Any, weights: Weights, shape: Any, residual: bool) -> None:
         self._handle = ffi.gc(handle, lib.lacuna_conv_destroy)
+        self._frames = _Frames()
         self._weights = weights
         self._residual = residual
         rank = shape.rank
@@ -163,18 +222,14 @@ class Conv(_Plan):
         self._check_residual(residual)
         require("x", x, rank)
         if out is None:
-            out = self._empty_like(x)
+            out = self._output_of(x)
         require("out", out, rank, writable=True)
         add = None if residual is None else tensor(require("residual", residual, rank))
         _, concurrency = executor_of(threads)
         return self._bind(lib.lacuna_conv_run, self.workspace_bytes(concurrency), tensor(x), tensor(out), add, threads,
                           (x, out, residual), out)
 
-    def __call__(self, x: Array, out: Optional[Array] = None, residual: Optional[Array] = None,
-                 threads: Optional[ThreadPool] = None) -> Array:
-        return self.bind(x, out, residual, threads)()
-
-    def _empty_like(self, x: Array) -> Array:
+    def _output_of(self, x: Array) -> Array:
         """An output in the layout of x."""
         shape = self.output_shape
         if x.strides[1] != 4 or x.shape[1] == 1 or x.strides[-1] == 4:
@@ -199,9 +254,13 @@ class _Product(_Plan):
     _RUN: Any
     _EXPLAIN: Any
     _weights: Weights
+    _rows: int
 
     def _size(self, threads: int, n: int) -> int:
         raise NotImplementedError
+
+    def _output_of(self, x: Array) -> Array:
+        return np.empty((*x.shape[:-1], self._rows), np.float32)
 
     def explain(self) -> str:
         """What was chosen, and why."""
@@ -213,16 +272,12 @@ class _Product(_Plan):
         self._check_residual(residual)
         columns = _as_columns("x", x)
         if out is None:
-            out = np.empty((*x.shape[:-1], self._weights.shape[0]), np.float32)
+            out = self._output_of(x)
         add = None if residual is None else tensor(_as_columns("residual", residual))
         to = tensor(_as_columns("out", out, writable=True))
         _, concurrency = executor_of(threads)
         return self._bind(self._RUN, self._size(concurrency, columns.shape[1]), tensor(columns), to, add, threads,
                           (x, out, residual), out)
-
-    def __call__(self, x: Array, out: Optional[Array] = None, residual: Optional[Array] = None,
-                 threads: Optional[ThreadPool] = None) -> Array:
-        return self.bind(x, out, residual, threads)()
 
 
 class Gemm(_Product):
@@ -248,7 +303,8 @@ class Gemm(_Product):
 
     def _own(self, handle: Any, weights: Weights, n: int, residual: bool) -> None:
         self._handle = ffi.gc(handle, lib.lacuna_gemm_destroy)
-        self._weights = weights
+        self._frames = _Frames()
+        self._weights, self._rows = weights, weights.shape[0]
         self._residual = residual
         self.n = n
 
@@ -286,7 +342,8 @@ class Gemv(_Product):
         handle = ffi.new("lacuna_gemv **")
         check(lib.lacuna_gemv_create(weights._handle, epilogue, handle))
         self._handle = ffi.gc(handle[0], lib.lacuna_gemv_destroy)
-        self._weights = weights
+        self._frames = _Frames()
+        self._weights, self._rows = weights, weights.shape[0]
         self._residual = residual
 
     def workspace_bytes(self, threads: int = 1, n: int = 1) -> int:

@@ -174,6 +174,33 @@ class ConvTest(unittest.TestCase):
         x *= 2
         np.testing.assert_array_equal(run(), 2 * first)
 
+    def test_repeated_calls_look_at_their_arrays_again(self):
+        weights = lacuna.prune(integers(8, 8, 3, 3), "bcr_col-4x")
+        conv = lacuna.Conv(weights, input=6, padding=1)
+        arrays = [integers(1, 8, 6, 6) for _ in range(3)]
+        arrays += [integers(1, 6, 6, 8).transpose(0, 3, 1, 2), integers(1, 16, 12, 6)[:, ::2, ::2]]
+        for _ in range(2):
+            for x in arrays:
+                expected = convolve(weights.to_dense().reshape(8, 8, 3, 3), x, (1, 1), ((1, 1), (1, 1)), (1, 1), 1)
+                np.testing.assert_array_equal(conv(x), expected)
+                for out in (np.empty((1, 8, 6, 6), np.float32), np.empty((1, 8, 12, 6), np.float32)[:, :, ::2]):
+                    self.assertIs(conv(x, out), out)
+                    np.testing.assert_array_equal(out, expected)
+        fixed = np.empty((1, 8, 6, 6), np.float32)
+        fixed.flags.writeable = False
+        for x in (arrays[0], arrays[4]):
+            with self.assertRaisesRegex(lacuna.InvalidArgumentError, "read-only"):
+                conv(x, fixed)
+        for wrong in (arrays[0].astype(np.float64), [1.0]):
+            with self.assertRaises(TypeError):
+                conv(wrong, fixed)
+            with self.assertRaises(TypeError):
+                conv(arrays[0], wrong)
+        gemm = lacuna.Gemm(lacuna.prune(np.eye(8, dtype=np.float32), "dense"), n=40)
+        for count in range(1, 40):  # more layouts than are kept
+            rows = integers(count, 8)
+            np.testing.assert_array_equal(gemm(rows), rows)
+
     def test_many_threads(self):
         conv = lacuna.Conv(lacuna.prune(integers(16, 16, 3, 3), "bcr_col-2x"), input=(20, 20))
         xs = [integers(1, 16, 20, 20) for _ in range(4)]
