@@ -48,6 +48,33 @@ const std::string kRun = LACUNA_RUN;
 const std::string kPrune = LACUNA_PRUNE;
 const std::string kDigits = LACUNA_DIGITS;
 
+TEST_CASE("pruned layers as operators of ONNX Runtime") {
+  const Folder folder;
+  const std::string custom = (folder.path / "custom.onnx").string();
+  const Outcome pruned = Execute(kPrune + " " + folder.In() + " " + custom + " --scheme bcr_col-8x --emit ort-custom");
+  CAPTURE(pruned.text);
+  CHECK(pruned.code == 0);
+  CHECK(pruned.text.find("lacuna.Conv") != std::string::npos);
+  const auto model = graph::ReadModel(custom);
+  REQUIRE(model.ok());
+  int custom_nodes = 0;
+  for (const auto& node : model->graph().node()) {
+    if (node.domain() != "lacuna") continue;
+    ++custom_nodes;
+    const auto& attributes = node.attribute();
+    CHECK(std::any_of(attributes.begin(), attributes.end(), [](const onnx::AttributeProto& attribute) {
+      return attribute.name() == "scheme" && attribute.s() == "bcr_col-8x";
+    }));
+  }
+  CHECK(custom_nodes > 0);
+  const auto& opsets = model->opset_import();
+  CHECK(std::count_if(opsets.begin(), opsets.end(),
+                      [](const onnx::OperatorSetIdProto& opset) { return opset.domain() == "lacuna"; }) == 1);
+  CheckOutcome(kPrune + " " + folder.In() + " " + custom + " --scheme stored --emit ort-custom", 1, "none is pruned");
+  CheckOutcome(kPrune + " " + folder.In() + " " + custom + " --scheme stored", 1, "it is for --emit");
+  CheckOutcome(kPrune + " " + folder.In() + " " + custom + " --scheme bcr-8x --emit ncnn", 2, "ort-custom");
+}
+
 TEST_CASE("prune, then run what is stored, verified, compared and written as JSON") {
   const Folder folder;
   const Outcome pruned =

@@ -17,6 +17,7 @@
 #include "graph/onnx_export.h"
 #include "graph/onnx_file.h"
 #include "graph/onnx_import.h"
+#include "graph/ort_custom.h"
 #include "graph/pruning.h"
 #include "tools/calibration_data.h"
 #include "tools/progress_bar.h"
@@ -40,6 +41,7 @@ struct Arguments {
   int64_t rounds = 4;
   bool refit = true;
   size_t threads = 1;
+  std::string emit;
 };
 
 // A built-in network, or what the file holds, all data embedded.
@@ -95,15 +97,7 @@ graph::Result<graph::PrunedModel> Calibrate(const Arguments&, onnx::ModelProto&)
 }
 #endif
 
-graph::Status Prune(Arguments& arguments) {
-  // A FLOPs rate finds the rate itself.
-  const bool finds_rate = arguments.prune.flops_rate.has_value();
-  LACUNA_ASSIGN_OR_RETURN(scheme, tools::SchemeOf(arguments.scheme, finds_rate ? 1.0 : arguments.rate));
-  arguments.prune.scheme = scheme;
-  LACUNA_ASSIGN_OR_RETURN(model, ModelOf(arguments.input));
-  LACUNA_ASSIGN_OR_RETURN(
-      pruned, arguments.calibrate.empty() ? graph::PruneModel(arguments.prune, model) : Calibrate(arguments, model));
-  LACUNA_RETURN_IF_ERROR(graph::WriteModel(model, arguments.output));
+void Report(const graph::PrunedModel& pruned) {
   int64_t weights = 0, nnz = 0;
   for (const graph::PrunedLayer& layer : pruned.layers) {
     std::printf("%-32s %-32s %10lld of %10lld weights kept\n", layer.name.c_str(), layer.initializer.c_str(),
@@ -122,6 +116,37 @@ graph::Status Prune(Arguments& arguments) {
     std::printf("FLOPs of all convolutions: %.4g of %.4g GFLOPs kept (%.2fx)\n", pruned.flops * 1e-9,
                 pruned.dense_flops * 1e-9, pruned.dense_flops / pruned.flops);
   }
+}
+
+// Writes the pruned model, its layers as operators of ONNX Runtime if asked.
+graph::Status Write(const Arguments& arguments, onnx::ModelProto& model) {
+  if (arguments.emit.empty()) return graph::WriteModel(model, arguments.output);
+  LACUNA_ASSIGN_OR_RETURN(layers, graph::EmitOrtCustom(model));
+  for (const graph::CustomLayer& layer : layers) {
+    std::printf("%-32s %s%s\n", layer.name.c_str(), layer.op.c_str(),
+                layer.left.empty() ? "" : ("left to ONNX Runtime: " + layer.left).c_str());
+  }
+  return graph::WriteModel(model, arguments.output);
+}
+
+graph::Status Prune(Arguments& arguments) {
+  if (arguments.scheme == "stored") {
+    if (arguments.emit.empty() || arguments.rate.has_value() || arguments.prune.flops_rate.has_value() ||
+        !arguments.calibrate.empty()) {
+      return graph::Status::InvalidArgument("--scheme stored prunes nothing: it is for --emit, without a rate");
+    }
+    LACUNA_ASSIGN_OR_RETURN(model, ModelOf(arguments.input));
+    return Write(arguments, model);
+  }
+  // A FLOPs rate finds the rate itself.
+  const bool finds_rate = arguments.prune.flops_rate.has_value();
+  LACUNA_ASSIGN_OR_RETURN(scheme, tools::SchemeOf(arguments.scheme, finds_rate ? 1.0 : arguments.rate));
+  arguments.prune.scheme = scheme;
+  LACUNA_ASSIGN_OR_RETURN(model, ModelOf(arguments.input));
+  LACUNA_ASSIGN_OR_RETURN(
+      pruned, arguments.calibrate.empty() ? graph::PruneModel(arguments.prune, model) : Calibrate(arguments, model));
+  LACUNA_RETURN_IF_ERROR(Write(arguments, model));
+  Report(pruned);
   return graph::Status();
 }
 
@@ -149,6 +174,11 @@ int main(int argc, char** argv) {
                  "every Conv, depthwise ones only under unstructured, pattern and connectivity, and every RNN, GRU and "
                  "LSTM");
   app.add_flag("--skip-first", arguments.prune.skip_first, "leave the first Conv as it is");
+  app.add_option(
+         "--emit", arguments.emit,
+         "ort-custom: write pruned layers as operators of the domain lacuna, which integrations/onnxruntime gives "
+         "to ONNX Runtime; with --scheme stored those of a model that is pruned already")
+      ->check(CLI::IsMember({"ort-custom"}));
   auto* calibrate =
       app.add_option("--calibrate", arguments.calibrate,
                      "reconstruct each layer on samples of the model's inputs, without training: a .npy, .npz or .pb "

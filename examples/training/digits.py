@@ -51,12 +51,13 @@ class Network:
 
     def __init__(self, make, layers, epochs, prune_epochs, retrain_epochs, rate):
         self.make, self.layers = make, layers
-        self.epochs, self.prune_epochs, self.retrain_epochs, self.rate = epochs, prune_epochs, retrain_epochs, rate
+        self.epochs, self.prune_epochs, self.retrain_epochs = epochs, prune_epochs, retrain_epochs
+        self.rate = rate  # of learning, at the beginning
 
 
 NETWORKS = {
     "cnn": Network(DigitNet, ["conv2", "conv3", "conv4", "conv5"], 60, 20, 40, 3e-3),
-    "gru": Network(DigitGru, ["gru"], 120, 40, 120, 5e-3),
+    "gru": Network(DigitGru, ["gru"], 120, 60, 300, 5e-3),
 }
 
 

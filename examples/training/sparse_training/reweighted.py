@@ -76,15 +76,13 @@ class Reweighted:
         """Of each weight: the one threshold on the units' mean squares, relative to their layer's, that meets `rate`.
 
         A layer keeps as many weights as its units above the threshold have; which ones is for the scheme to say, so that
-        every block keeps as many as the others where it wants that. Where no threshold meets the rate, because blocks
-        keep something, all layers get `rate` itself.
+        every block keeps as many as the others where it wants that. All together keep at most what the schemes would keep
+        at `rate`; where no threshold does that, because every block keeps something, all layers get `rate` itself.
         """
         relative = []
         for weight, partitions, inside in zip(self.weights, self.partitions, self.patterns):
             squares = _norms(weight.parameter * inside, partitions[0])
             relative.append((squares / squares.mean())[partitions[0]].flatten())
-        total = sum(r.numel() for r in relative)
-
         def rates_at(threshold: float) -> List[float]:
             rates = []
             for weight, values in zip(self.weights, relative):
@@ -97,12 +95,13 @@ class Reweighted:
         def kept(rates: List[float]) -> int:
             return sum(int(w.mask(rate=r).sum()) for w, r in zip(self.weights, rates))
 
+        most = kept([self.rate] * len(self.weights))
         low, high = 0.0, float(max(r.max() for r in relative))
         for _ in range(25):
             middle = (low + high) / 2
-            low, high = (middle, high) if kept(rates_at(middle)) > total / self.rate else (low, middle)
+            low, high = (middle, high) if kept(rates_at(middle)) > most else (low, middle)
         found = rates_at(high)
-        return found if kept(found) <= total / self.rate else [self.rate] * len(self.weights)
+        return found if kept(found) <= most else [self.rate] * len(self.weights)
 
     def finish(self) -> Masks:
         for weight, rate in zip(self.weights, self.rates()):
