@@ -85,9 +85,7 @@ struct WeightInfo {
   int64_t nnz = 0;           // stored
   size_t storage_bytes = 0;  // of the format
   size_t packed_bytes = 0;   // of packed weights
-  // Of the plan's table from packed columns to inputs. 1x1 layers that read their input in place have a second one,
-  // which is not counted.
-  size_t offset_bytes = 0;
+  size_t offset_bytes = 0;   // of the plan's tables from packed columns to inputs
   size_t kept_bytes = 0;  // of weights that are kept beside it, zero for those viewed in the graph
   double dense_flops = 0.0;
   // Of a recurrent layer, whose own numbers are sums over `products`: those with W and R of each direction.

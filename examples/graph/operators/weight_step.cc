@@ -84,7 +84,7 @@ class WeightStep : public Step {
     info_.plan = plan.Explain();
     info_.explanation = info_.plan.ToString();
     info_.packed_bytes = info_.plan.packed_bytes;
-    if (plan.weights()) info_.offset_bytes = plan.weights()->column.size() * sizeof(int32_t);  // not in Winograd form
+    info_.offset_bytes = info_.plan.offset_bytes;
   }
 
   // A view where the format is dense.

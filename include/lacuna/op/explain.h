@@ -40,6 +40,7 @@ struct Explanation {
   int64_t nnz = 0;   // weights the format stores
   int64_t fill = 0;  // zeros packing added
   size_t packed_bytes = 0;
+  size_t offset_bytes = 0;               // of tables from packed columns to inputs
   std::array<int64_t, 3> tile_extent{};  // outputs per input tile: depth, height, width
   std::array<int64_t, 3> tiles{};        // input tiles per axis
   bool shifted_copies = false;           // one copy of the input per kernel column

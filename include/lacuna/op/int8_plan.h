@@ -14,6 +14,7 @@
 #include "lacuna/format/column_groups.h"
 #include "lacuna/format/row_source.h"
 #include "lacuna/kernel/int8_table.h"
+#include "lacuna/op/column_offsets.h"
 #include "lacuna/op/explain.h"
 #include "lacuna/op/layer_geometry.h"
 #include "lacuna/op/plan_policy.h"
@@ -93,8 +94,8 @@ class Int8Plan {
   int64_t stored_weights_ = 0;  // of the format
   InputTile tile_;
   SubTiling cutting_;
-  size_t slack_ = 0;        // lanes
-  Buffer<int32_t> offset_;  // [columns + kPrefetchColumns] of the packed weights, into the input tile
+  size_t slack_ = 0;      // lanes
+  ColumnOffsets offset_;  // into the input tile
   // Per row of a panel, [panels][tile.rows].
   Buffer<int32_t> bias_;  // less the sum of the row's weights times the input's zero point
   Buffer<float> multiplier_;

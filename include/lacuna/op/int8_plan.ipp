@@ -50,8 +50,8 @@ LACUNA_FUNC Result<Int8Plan> Int8Plan::Make(const Int8Kernels& kernels, const Ro
   plan.tile_ = tile;
   plan.slack_ =
       static_cast<size_t>(plan.kernel_->tile.vectors) * kernels.lanes + static_cast<size_t>(tile.axis[2].shared);
-  LACUNA_ASSIGN_OR_RETURN(offset, Buffer<int32_t>::Make(packed.column.size() + kPrefetchColumns));
-  for (size_t i = 0; i < packed.column.size(); ++i) offset[i] = static_cast<int32_t>(tile.Offset(packed.column[i]));
+  LACUNA_ASSIGN_OR_RETURN(offset, ColumnOffsets::Make(packed.column, packed.column_begin,
+                                                      [&](uint32_t column) { return tile.Offset(column); }));
   plan.offset_ = std::move(offset);
   return plan;
 }
@@ -188,7 +188,7 @@ LACUNA_FUNC void Int8Plan::RunPanels(const Job& job, int64_t index, std::pair<si
       residual_offset[r] = channel * job.run.residual.channel_stride;
     }
     Int8PanelArgs args{nullptr,
-                       offset_.data() + weights.column_begin[panel],
+                       offset_.Of(panel),
                        weights.weight.data() + weights.weight_begin[panel],
                        weights.count.data() + panel * weights.tile.masks.size(),
                        bias_.data() + first_row,
@@ -216,6 +216,7 @@ LACUNA_FUNC Explanation Int8Plan::Explain() const {
   explanation.nnz = stored_weights_;
   explanation.fill = static_cast<int64_t>(weights_->weight.size()) * Int8Traits::kColumnGroup - stored_weights_;
   explanation.packed_bytes = weights_->StorageBytes();
+  explanation.offset_bytes = offset_.size_bytes();
   for (size_t a = 0; a < 3; ++a) {
     explanation.tile_extent[a] = tile_.axis[a].tile;
     explanation.tiles[a] = tile_.axis[a].tiles();

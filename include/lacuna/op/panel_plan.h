@@ -11,6 +11,7 @@
 #include "lacuna/core/shared.h"
 #include "lacuna/core/status.h"
 #include "lacuna/kernel/table.h"
+#include "lacuna/op/column_offsets.h"
 #include "lacuna/op/layer_geometry.h"
 #include "lacuna/op/layer_plan.h"
 #include "lacuna/op/output_rows.h"
@@ -72,7 +73,7 @@ class PanelPlan final : public LayerPlan {
   bool CanReadInPlace(const ActivationView<const float>& x, const ActivationView<float>& y,
                       const ActivationView<const float>& residual, int64_t width) const {
     const int64_t positions = line_tile_.axis[2].output;
-    if (line_offset_.size() == 0 || x.channel_stride != positions || width != tile_.axis[2].output) return false;
+    if (line_offset_.empty() || x.channel_stride != positions || width != tile_.axis[2].output) return false;
     const auto is_line = [&](const auto& view) {
       return view.axis_stride[2] == 1 && (tile_.axis[1].output == 1 || view.axis_stride[1] == tile_.axis[2].output) &&
              (tile_.axis[0].output == 1 || view.axis_stride[0] == tile_.axis[1].output * tile_.axis[2].output);
@@ -120,12 +121,12 @@ class PanelPlan final : public LayerPlan {
   const PanelKernel* kernel_ = nullptr;
   Shared<PackedWeights<float>> weights_;
   InputTile tile_;
-  SubTiling cutting_;            // of the panel kernel
-  RowBlocks blocks_;             // of the pattern kernel
-  size_t slack_ = 0;             // floats
-  Buffer<int32_t> offset_;       // [columns + kPrefetchColumns] of the packed weights, into the input tile
-  InputTile line_tile_;          // of a layer whose input can be read in place: positions as one row
-  Buffer<int32_t> line_offset_;  // [columns + kPrefetchColumns] into the input, empty for other layers
+  SubTiling cutting_;          // of the panel kernel
+  RowBlocks blocks_;           // of the pattern kernel
+  size_t slack_ = 0;           // floats
+  ColumnOffsets offset_;       // into the input tile
+  InputTile line_tile_;        // of a layer whose input can be read in place: positions as one row
+  ColumnOffsets line_offset_;  // into the input, empty for other layers
   OutputRows rows_;
   Epilogue epilogue_;
   ClampRange clamp_;

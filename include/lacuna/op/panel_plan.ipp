@@ -40,9 +40,8 @@ LACUNA_FUNC Result<PanelPlan> PanelPlan::Make(const KernelTable& kernels, Shared
   LACUNA_RETURN_IF_ERROR(plan.MakeLine(geometry, input_tile_bytes));
 
   const PackedWeights<float>& packed = *weights;
-  LACUNA_ASSIGN_OR_RETURN(offset, Buffer<int32_t>::Make(packed.column.size() + kPrefetchColumns));
-  for (size_t i = 0; i < packed.column.size(); ++i)
-    offset[i] = static_cast<int32_t>(plan.tile_.Offset(packed.column[i]));
+  LACUNA_ASSIGN_OR_RETURN(offset, ColumnOffsets::Make(packed.column, packed.column_begin,
+                                                      [&](uint32_t column) { return plan.tile_.Offset(column); }));
   LACUNA_ASSIGN_OR_RETURN(rows, OutputRows::Of(packed, epilogue));
   plan.offset_ = std::move(offset);
   plan.rows_ = std::move(rows);
@@ -68,10 +67,8 @@ LACUNA_FUNC Status PanelPlan::MakeLine(const LayerGeometry& geometry, size_t inp
   const auto budget = static_cast<int64_t>(input_tile_bytes / sizeof(float)) / channels;
   line.tile = std::min(positions, std::max(widest, budget / widest * widest));
   line_tile_.channels = channels;
-  LACUNA_ASSIGN_OR_RETURN(offset, Buffer<int32_t>::Make(weights_->column.size() + kPrefetchColumns));
-  for (size_t i = 0; i < weights_->column.size(); ++i) {
-    offset[i] = static_cast<int32_t>(int64_t{weights_->column[i]} * positions);
-  }
+  LACUNA_ASSIGN_OR_RETURN(offset, ColumnOffsets::Make(weights_->column, weights_->column_begin,
+                                                      [&](uint32_t column) { return int64_t{column} * positions; }));
   line_offset_ = std::move(offset);
   return Status();
 }
@@ -192,7 +189,7 @@ LACUNA_FUNC void PanelPlan::RunPanels(const Job& job, int64_t tile_index, std::p
   const int64_t image = image_group / weights.shape.groups, group = image_group % weights.shape.groups;
   const std::array<int64_t, 3> origin = job.tile.Origin(tile_index % job.tile.tiles());
   if (job.in_place) input = job.PlanesOf(tile_index, weights.shape.groups).data + origin[2];
-  const Buffer<int32_t>& offset = job.in_place ? line_offset_ : offset_;
+  const ColumnOffsets& offset = job.in_place ? line_offset_ : offset_;
   const auto corner = [&](const auto& view) {
     return view.data + image * view.batch_stride + origin[0] * view.axis_stride[0] + origin[1] * view.axis_stride[1] +
            origin[2] * view.axis_stride[2];
@@ -233,7 +230,7 @@ LACUNA_FUNC void PanelPlan::RunPanels(const Job& job, int64_t tile_index, std::p
       residual_offset[r] = channel * job.residual.channel_stride;
     }
     PanelArgs args{nullptr,
-                   offset.data() + weights.column_begin[panel],
+                   offset.Of(panel),
                    weights.weight.data() + weights.weight_begin[panel],
                    weights.count.data() + panel * weights.tile.masks.size(),
                    rows_.bias.data() + first_row,
@@ -298,6 +295,7 @@ LACUNA_FUNC Explanation PanelPlan::Explain() const {
   explanation.nnz = weights_->nnz;
   explanation.fill = weights_->fill();
   explanation.packed_bytes = weights_->StorageBytes();
+  explanation.offset_bytes = offset_.size_bytes() + line_offset_.size_bytes();
   for (size_t a = 0; a < 3; ++a) {
     explanation.tile_extent[a] = tile_.axis[a].tile;
     explanation.tiles[a] = tile_.axis[a].tiles();

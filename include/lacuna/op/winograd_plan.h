@@ -11,6 +11,7 @@
 #include "lacuna/core/shared.h"
 #include "lacuna/core/status.h"
 #include "lacuna/kernel/table.h"
+#include "lacuna/op/column_offsets.h"
 #include "lacuna/op/layer_geometry.h"
 #include "lacuna/op/layer_plan.h"
 #include "lacuna/op/output_rows.h"
@@ -135,7 +136,7 @@ class WinogradPlan final : public LayerPlan {
   size_t step_ = 1;             // panels that are multiplied together, whatever the number of threads
   InputTile input_;             // kWinogradChannels of a block
   SubTiling cutting_;
-  Buffer<int32_t> offset_;  // [columns + kPrefetchColumns] into the transformed input of a point
+  ColumnOffsets offset_;  // into the transformed input of a point
   OutputRows rows_;
   Buffer<float> zero_;  // [tile.rows]
   // The product's kernels for blocks by their `ends`; step_ panels, and what is left of them at the end of a group.

@@ -67,9 +67,8 @@ LACUNA_FUNC Result<WinogradPlan> WinogradPlan::Make(const KernelTable& kernels, 
   plan.input_.channels = std::min(kWinogradChannels, plan.channels_);
   plan.input_.channel_stride = static_cast<int64_t>(RoundUp(static_cast<size_t>(plan.input_.plane()), 16)) + 16;
 
-  LACUNA_ASSIGN_OR_RETURN(offset, Buffer<int32_t>::Make(packed.column.size() + kPrefetchColumns));
-  for (size_t i = 0; i < packed.column.size(); ++i)
-    offset[i] = static_cast<int32_t>(int64_t{packed.column[i]} * plan.pitch());
+  LACUNA_ASSIGN_OR_RETURN(offset, ColumnOffsets::Make(packed.column, packed.column_begin,
+                                                      [&](uint32_t column) { return int64_t{column} * plan.pitch(); }));
   LACUNA_ASSIGN_OR_RETURN(rows, OutputRows::Of(packed, epilogue));
   LACUNA_ASSIGN_OR_RETURN(zero, Buffer<float>::Make(static_cast<size_t>(packed.tile.rows)));
   plan.offset_ = std::move(offset);
@@ -234,7 +233,7 @@ LACUNA_FUNC void WinogradPlan::MultiplyPanels(const Block& block, std::pair<size
       const size_t panel = first_panel + p;
       float* sum = SumsOf(slice, p - chunk.first) + product * sum_point();
       PanelArgs args{nullptr,
-                     offset_.data() + packed.column_begin[panel],
+                     offset_.Of(panel),
                      weights_->Product(product).data() + packed.weight_begin[panel],
                      packed.count.data() + panel * packed.tile.masks.size(),
                      zero_.data(),
@@ -341,6 +340,7 @@ LACUNA_FUNC Explanation WinogradPlan::Explain() const {
   explanation.nnz = index().nnz;
   explanation.fill = static_cast<int64_t>(weights_->product_weights) - index().nnz;
   explanation.packed_bytes = weights_->StorageBytes();
+  explanation.offset_bytes = offset_.size_bytes();
   for (size_t a = 0; a < 3; ++a) {
     explanation.tile_extent[a] = blocks_.block[a] * tile().outputs[a];
     explanation.tiles[a] = blocks_.count(a);
