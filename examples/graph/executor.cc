@@ -60,6 +60,7 @@ class Compiler {
     values_ = std::move(values);
     LACUNA_ASSIGN_OR_RETURN(layers, FuseLayers(graph_, values_));
     if (options_.choose_layouts) layouts_ = ChooseLayouts(graph_, values_, layers);
+    if (options_.choose_layouts) narrow_ = ChooseNarrowValues(graph_, values_, layers);
     LACUNA_RETURN_IF_ERROR(MakeSteps(layers, network));
     LACUNA_RETURN_IF_ERROR(PlaceValues(network));
     LACUNA_RETURN_IF_ERROR(AllocateWorkspace(network));
@@ -106,6 +107,7 @@ class Compiler {
       }
       StepContext context{.graph = graph_, .values = values_, .layer = layer, .kernels = options_.kernels};
       context.layouts = &layouts_;
+      context.narrow = &narrow_;
       context.stored = options_.stored;
       context.reference = options_.reference;
       context.keep_weights = options_.keep_weights;
@@ -231,7 +233,8 @@ class Compiler {
   void AddValue(const std::string& name, int first, int last) {
     index_[name] = lifetimes_.size();
     const TensorInfo& value = values_.at(name);
-    lifetimes_.push_back({static_cast<size_t>(Elements(value.shape)) * BytesOf(value.type), first, last});
+    const size_t bytes = narrow_.contains(name) ? 1 : BytesOf(value.type);
+    lifetimes_.push_back({static_cast<size_t>(Elements(value.shape)) * bytes, first, last});
   }
 
   void Extend(const std::string& value, int step) {
@@ -277,6 +280,7 @@ class Compiler {
   const CompileOptions& options_;
   Values values_;
   Layouts layouts_;
+  NarrowValues narrow_;
   std::map<std::string, std::string> viewed_;   // value -> the value whose memory it shares
   std::vector<std::vector<std::string>> made_;  // the outputs of each step
   std::map<std::string, size_t> index_;         // into lifetimes_

@@ -33,7 +33,7 @@ struct CompileOptions {
   bool reference = false;     // layers with weights run lacuna's naive double-precision loops
   bool keep_weights = false;  // beside their packed form, which Verify needs
   KernelSelection kernels{};
-  bool choose_layouts = true;  // else all values are planar
+  bool choose_layouts = true;  // else all values are planar, and integers of 8 bits wide
   // A network of the same model with the same options, but other extents: layers share the packed weights that it has,
   // if only for as long as this one is compiled. Those in Winograd form, depthwise, transposed and recurrent ones are
   // packed anew. Ignored with `reference` or `keep_weights`.

@@ -107,6 +107,13 @@ std::vector<std::string> Node::PresentOutputs() const {
   return present;
 }
 
+std::vector<std::string> Node::PresentInputs() const {
+  std::vector<std::string> present;
+  std::copy_if(inputs.begin(), inputs.end(), std::back_inserter(present),
+               [](const std::string& input) { return !input.empty(); });
+  return present;
+}
+
 Status Node::About(const Status& status) const {
   return status.ok() ? status : Status::Make(status.code(), "%s: %s", Label().c_str(), status.message());
 }

@@ -105,6 +105,7 @@ struct Node {
   bool HasInput(size_t i) const { return i < inputs.size() && !inputs[i].empty(); }
   // Those that are not absent, at least one.
   std::vector<std::string> PresentOutputs() const;
+  std::vector<std::string> PresentInputs() const;
   // "Conv node 'features.0'", the way messages speak of a node.
   std::string Label() const { return op + " node '" + name + "'"; }
   // Prefixes what lacuna says with the node it says it about.

@@ -13,6 +13,7 @@
 #include "graph/onnx_functions.h"
 #include "graph/operator.h"
 #include "graph/problem_list.h"
+#include "graph/quantized_rewriting.h"
 #include "graph/rewriting.h"
 #include "graph/shape_inference.h"
 
@@ -500,6 +501,7 @@ Result<Graph> ImportModel(onnx::ModelProto& model, const ImportOptions& options,
   if (!options.for_execution) return std::move(graph);
   model.Clear();
   if (problems.empty()) {
+    RewriteQuantized(graph);
     LACUNA_RETURN_IF_ERROR(FoldConstants(graph, options.max_elements, options.problems));
     LACUNA_ASSIGN_OR_RETURN(values, InferValues(graph, options.max_elements));
     RewritePatterns(graph, values);

@@ -12,7 +12,7 @@ std::vector<Operator> SortedOperators() {
   for (const std::span<const Operator> family :
        {ActivationOperators(), ArithmeticOperators(), ComparisonOperators(), ConstructionOperators(),
         ConvolutionOperators(), GatherOperators(), MatMulOperators(), MovementOperators(), NormalizationOperators(),
-        PoolingOperators(), RecurrentOperators(), ReductionOperators(), ResizeOperators(), SelectionOperators(),
+        PoolingOperators(), QuantizationOperators(), RecurrentOperators(), ReductionOperators(), ResizeOperators(), SelectionOperators(),
         ShapeOperators(), SortingOperators()}) {
     all.insert(all.end(), family.begin(), family.end());
   }

@@ -70,6 +70,7 @@ std::span<const Operator> MatMulOperators();
 std::span<const Operator> MovementOperators();
 std::span<const Operator> NormalizationOperators();
 std::span<const Operator> PoolingOperators();
+std::span<const Operator> QuantizationOperators();
 std::span<const Operator> RecurrentOperators();
 std::span<const Operator> ReductionOperators();
 std::span<const Operator> ResizeOperators();

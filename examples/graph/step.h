@@ -18,6 +18,7 @@
 #include "graph/graph.h"
 #include "graph/kernel_selection.h"
 #include "graph/layout.h"
+#include "graph/narrow_values.h"
 #include "graph/threads.h"
 #include "graph/weight_matrix.h"
 
@@ -35,11 +36,12 @@ struct StepContext {
   KernelSelector::Progress measuring{};  // told while `kernels` are measured; may be null
   // How weights are pruned when the step is made, in the order of WeightMatricesOf; none: all stay dense.
   std::vector<lacuna::prune::Scheme> schemes{};
-  const Layouts* layouts = nullptr;  // null: all values are planar
-  bool stored = false;               // take schemes and zeros from the model instead
-  bool reference = false;            // layers with weights run lacuna's naive loops
-  bool keep_weights = false;         // beside their packed form, for ErrorOverBound
-  const Step* sibling = nullptr;     // of the same node in other extents, to share packed weights with; may be null
+  const Layouts* layouts = nullptr;      // null: all values are planar
+  const NarrowValues* narrow = nullptr;  // null: no values are
+  bool stored = false;                   // take schemes and zeros from the model instead
+  bool reference = false;                // layers with weights run lacuna's naive loops
+  bool keep_weights = false;             // beside their packed form, for ErrorOverBound
+  const Step* sibling = nullptr;         // of the same node in other extents, to share packed weights with; may be null
 
   const Shape& InputShape(size_t i) const { return values.at(layer.node->inputs[i]).shape; }
   ElementType InputType(size_t i = 0) const { return values.at(layer.node->inputs[i]).type; }
@@ -48,6 +50,8 @@ struct StepContext {
   bool IsChannelsLast(const std::string& value) const {
     return layouts != nullptr && layouts->contains(value) && layouts->at(value) == Layout::kChannelsLast;
   }
+  // Whether 8-bit integers stand as bytes.
+  bool IsNarrow(const std::string& value) const { return narrow != nullptr && narrow->contains(value); }
   NodeContext At() const;
   lacuna::prune::Scheme SchemeOf(size_t matrix) const {
     return matrix < schemes.size() ? schemes[matrix] : lacuna::prune::Scheme{};

@@ -379,6 +379,12 @@ StepResult MakeMaxPoolStep(const StepContext& context) {
   const Node& node = *context.layer.node;
   LACUNA_ASSIGN_OR_RETURN(window, PoolWindow(node, context.InputShape(0)));
   const bool values_only = node.PresentOutputs().size() == 1 && !node.outputs[0].empty();
+  if (values_only && context.IsNarrow(node.inputs[0])) {
+    if (context.InputType() == ElementType::kUint8) {
+      return std::unique_ptr<Step>(new PoolStep<uint8_t, Max>(context, AxesOf(window)));
+    }
+    return std::unique_ptr<Step>(new PoolStep<int8_t, Max>(context, AxesOf(window)));
+  }
   return WithStorage(context.InputType(), [&](auto storage) -> StepResult {
     using T = typename decltype(storage)::type;
     if (!values_only) return MakeMaxPoolWithIndices<T>(context, AxesOf(window));
