@@ -13,7 +13,7 @@ namespace graph {
 //   Add (and Relu)              -> QLinearAdd, or the residual of a QLinearConv that only it reads, whose own rounding
 //                                  is left out then
 //   MaxPool, Reshape, Flatten   -> themselves on integers, if scale and zero point are the same on both sides
-// Anything else stays as it is, and is computed in floats. Of a valid graph; constants are its initializers.
+// Anything else, depthwise layers among it, stays as it is, and is computed in floats. Of a valid graph; constants are its initializers.
 void RewriteQuantized(Graph& graph);
 
 }  // namespace graph
