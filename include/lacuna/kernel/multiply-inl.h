@@ -33,11 +33,68 @@ namespace hn = hwy::HWY_NAMESPACE;
 //   In<D>        Load's vectors
 //   Load(d, part, x), Weight(d, part, w), MultiplyAdd(d, w, x, sum)
 //   kSignedInput of integers: the bytes of the tile are s8, else u8
+//   kLaneWeights whether MultiplyAdd also takes a LaneWeight
+
+#undef LACUNA_LANE_WEIGHTS
+#if HWY_ARCH_ARM_A64 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+#define LACUNA_LANE_WEIGHTS 1
+#else
+#define LACUNA_LANE_WEIGHTS 0
+#endif
+
+// A weight of four that were loaded as a vector. `lane` is a constant once loops are unrolled.
+template <class V>
+struct LaneWeight {
+  V vector;
+  int lane;
+};
+
+// The weights of a column's kCount rows: broadcast from memory, one by one.
+template <class Multiply, int kCount, class D, bool kLanes = Multiply::kLaneWeights>
+class ColumnWeights {
+ public:
+  HWY_INLINE ColumnWeights(D, const typename Multiply::Weights* w) : w_(w) {}
+  HWY_INLINE auto Row(D d, int part, int row) const { return Multiply::Weight(d, part, w_[row]); }
+
+ private:
+  const typename Multiply::Weights* w_;
+};
+
+#if LACUNA_LANE_WEIGHTS
+// Multiply-adds of 64-bit Arm take a factor from any lane of a vector: the weights of four rows are one load and one
+// register. Broadcast they would be four of each, and 8 x 3 sums would not stay in registers. Vectors of four weights
+// are followed by one of two and one of one, as nothing behind the weights is read.
+template <class Multiply, int kCount, class D>
+class ColumnWeights<Multiply, kCount, D, true> {
+ public:
+  HWY_INLINE ColumnWeights(D d, const typename Multiply::Weights* w) {
+    using T = hn::TFromD<D>;
+    static_assert(sizeof(*w) == sizeof(T));
+    const auto* lanes = reinterpret_cast<const T*>(w);
+    HWY_UNROLL(4)
+    for (int i = 0; i < kFours; ++i) vectors_[i] = hn::LoadU(d, lanes + 4 * i);
+    if constexpr (kTwo != 0) {
+      vectors_[kFours] = hn::ZeroExtendVector(d, hn::LoadU(hn::Half<D>(), lanes + 4 * kFours));
+    }
+    if constexpr (kOne != 0) vectors_[kFours + kTwo] = hn::Set(d, lanes[kCount - 1]);
+  }
+  HWY_INLINE LaneWeight<hn::Vec<D>> Row(D, int, int row) const {
+    if (kOne != 0 && row == kCount - 1) return {vectors_[kFours + kTwo], 0};
+    return {vectors_[row / 4], row % 4};
+  }
+
+ private:
+  static constexpr int kFours = kCount / 4, kTwo = kCount % 4 / 2, kOne = kCount % 2;
+  hn::Vec<D> vectors_[kFours + kTwo + kOne];
+};
+#endif
+
 struct MultiplyF32 {
   using Traits = F32Traits;
   using Input = float;
   using Weights = WeightGroup<Traits>;
   static constexpr int kParts = 1;
+  static constexpr bool kLaneWeights = LACUNA_LANE_WEIGHTS;
   template <class D>
   using In = hn::Vec<D>;
 
@@ -53,6 +110,17 @@ struct MultiplyF32 {
   static HWY_INLINE V MultiplyAdd(D, V w, V x, V sum) {
     return hn::MulAdd(w, x, sum);
   }
+#if LACUNA_LANE_WEIGHTS
+  template <class D, class V>
+  static HWY_INLINE V MultiplyAdd(D, LaneWeight<V> w, V x, V sum) {
+    switch (w.lane) {
+      case 0: return V(vfmaq_laneq_f32(sum.raw, x.raw, w.vector.raw, 0));
+      case 1: return V(vfmaq_laneq_f32(sum.raw, x.raw, w.vector.raw, 1));
+      case 2: return V(vfmaq_laneq_f32(sum.raw, x.raw, w.vector.raw, 2));
+      default: return V(vfmaq_laneq_f32(sum.raw, x.raw, w.vector.raw, 3));
+    }
+  }
+#endif
 };
 
 // Four bytes as they are in memory.
@@ -69,6 +137,7 @@ struct MultiplyInt8 {
   using Input = int32_t;
   using Weights = WeightGroup<Traits>;
   static constexpr int kParts = 4;
+  static constexpr bool kLaneWeights = false;
   static constexpr bool kSignedInput = false;
   static constexpr const char* kName = "i32 multiply-add";
   template <class D>
@@ -98,6 +167,7 @@ struct MultiplyInt8Pairs {
   using Input = int32_t;
   using Weights = WeightGroup<Traits>;
   static constexpr int kParts = 2;
+  static constexpr bool kLaneWeights = false;
   static constexpr bool kSignedInput = false;
   static constexpr const char* kName = "pmaddwd";
   template <class D>
@@ -129,6 +199,7 @@ struct MultiplyInt8Quads {
   using Input = int32_t;
   using Weights = WeightGroup<Traits>;
   static constexpr int kParts = 1;
+  static constexpr bool kLaneWeights = LACUNA_LANE_WEIGHTS;
   template <class D>
   using In = hn::Vec<D>;
 
@@ -176,6 +247,16 @@ struct MultiplyInt8Dot : MultiplyInt8Quads {
   template <class D, class V>
   static HWY_INLINE V MultiplyAdd(D, V w, V x, V sum) {
     asm("sdot %0.4s, %1.16b, %2.16b" : "+w"(sum.raw) : "w"(x.raw), "w"(w.raw));
+    return sum;
+  }
+  template <class D, class V>
+  static HWY_INLINE V MultiplyAdd(D, LaneWeight<V> w, V x, V sum) {
+    switch (w.lane) {
+      case 0: asm("sdot %0.4s, %1.16b, %2.4b[0]" : "+w"(sum.raw) : "w"(x.raw), "w"(w.vector.raw)); break;
+      case 1: asm("sdot %0.4s, %1.16b, %2.4b[1]" : "+w"(sum.raw) : "w"(x.raw), "w"(w.vector.raw)); break;
+      case 2: asm("sdot %0.4s, %1.16b, %2.4b[2]" : "+w"(sum.raw) : "w"(x.raw), "w"(w.vector.raw)); break;
+      default: asm("sdot %0.4s, %1.16b, %2.4b[3]" : "+w"(sum.raw) : "w"(x.raw), "w"(w.vector.raw)); break;
+    }
     return sum;
   }
 };

@@ -27,37 +27,84 @@ namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// The next `count` columns, all under kMask: each loads kWidth vectors of x and feeds popcount(kMask) x kWidth
-// accumulators. `offset` and `weight` are advanced past them. Multiply is the types of it (multiply-inl.h): what is a
-// column here is a group of columns for some. HWY_UNROLL is not optional: without it g++ -O2 keeps acc[][] in memory.
+// One column under kMask: loads kWidth vectors of x and feeds popcount(kMask) x kWidth accumulators. Multiply is the
+// types of it (multiply-inl.h): what is a column here is a group of columns for some. HWY_UNROLL is not optional:
+// without it g++ -O2 keeps acc[][] in memory.
+template <class Multiply, RowMask kMask, int kRows, int kWidth, class D, class V = hn::Vec<D>>
+HWY_INLINE void AccumulateColumn(D d, const typename Multiply::Input* HWY_RESTRICT column,
+                                 const typename Multiply::Weights* HWY_RESTRICT weight, V (&acc)[kRows][kWidth]) {
+  const size_t lanes = hn::Lanes(d);
+  const ColumnWeights<Multiply, std::popcount(kMask), D> weights(d, weight);
+  HWY_UNROLL(4)
+  for (int part = 0; part < Multiply::kParts; ++part) {
+    typename Multiply::template In<D> in[kWidth];
+    HWY_UNROLL(16)
+    for (int v = 0; v < kWidth; ++v) in[v] = Multiply::Load(d, part, column + static_cast<size_t>(v) * lanes);
+    int k = 0;
+    HWY_UNROLL(16)
+    for (int r = 0; r < kRows; ++r) {
+      if ((kMask >> r & 1) == 0) continue;
+      const auto w = weights.Row(d, part, k++);
+      HWY_UNROLL(16)
+      for (int v = 0; v < kWidth; ++v) acc[r][v] = Multiply::MultiplyAdd(d, w, in[v], acc[r][v]);
+    }
+  }
+}
+
+inline constexpr size_t kCacheLine = 64;
+
+// Fetches the cache lines in which a column's vectors begin.
+template <int kWidth, class D, class T>
+HWY_INLINE void PrefetchColumn(D d, const T* column) {
+  const size_t lanes = hn::Lanes(d);
+  HWY_UNROLL(16)
+  for (size_t v = 0; v < kWidth; ++v) {
+    if (v * lanes * sizeof(T) % kCacheLine == 0) hwy::Prefetch(column + v * lanes);
+  }
+}
+
+// The next `count` columns, all under kMask. `offset` and `weight` are advanced past them.
 template <class Multiply, RowMask kMask, int kRows, int kWidth, class D, class V = hn::Vec<D>>
 HWY_INLINE void AccumulateColumns(D d, uint32_t count, const typename Multiply::Input* HWY_RESTRICT x,
                                   const int32_t* HWY_RESTRICT& offset,
                                   const typename Multiply::Weights* HWY_RESTRICT& weight, V (&acc)[kRows][kWidth]) {
-  const size_t lanes = hn::Lanes(d);
-  for (uint32_t i = 0; i < count; ++i) {
+  constexpr size_t kKept = std::popcount(kMask);
+  uint32_t i = 0;
+#if LACUNA_LANE_WEIGHTS
+  if constexpr (Multiply::kLaneWeights && kKept == kRows) {
+    // A column takes few instructions besides its multiply-adds, so that those that find it count: an address is
+    // computed once, where it is prefetched.
+    constexpr size_t kUnrolled = 4;
+    static_assert(kPrefetchColumns == kUnrolled);
+    constexpr size_t kColumnBytes = kKept * sizeof(*weight);
+    const typename Multiply::Input* column[kUnrolled];
+    HWY_UNROLL(4)
+    for (size_t j = 0; j < kUnrolled; ++j) column[j] = x + offset[j];
+    for (uint32_t n = count / kUnrolled; n != 0; --n) {
+      offset += kUnrolled;
+      ptrdiff_t next[kUnrolled];
+      HWY_UNROLL(4)
+      for (size_t j = 0; j < kUnrolled; ++j) next[j] = offset[j];
+      HWY_UNROLL(4)
+      for (size_t j = 0; j < kUnrolled; ++j) {
+        AccumulateColumn<Multiply, kMask>(d, column[j], weight + j * kKept, acc);
+        column[j] = x + next[j];
+        PrefetchColumn<kWidth>(d, column[j]);
+        if (j * kColumnBytes % kCacheLine < kColumnBytes) hwy::Prefetch(weight + j * kKept + kPrefetchWeights);
+        asm volatile("" ::: "memory");  // lest the loads of all four are begun together, and sums are spilled for them
+      }
+      weight += kUnrolled * kKept;
+    }
+    i = count / kUnrolled * kUnrolled;
+  }
+#endif
+  for (; i < count; ++i) {
     hwy::Prefetch(weight + kPrefetchWeights);
     const auto* column = x + *offset;
-    const auto* ahead = x + offset[kPrefetchColumns];
+    PrefetchColumn<kWidth>(d, x + offset[kPrefetchColumns]);
     ++offset;
-    HWY_UNROLL(4)
-    for (int part = 0; part < Multiply::kParts; ++part) {
-      typename Multiply::template In<D> in[kWidth];
-      HWY_UNROLL(16)
-      for (int v = 0; v < kWidth; ++v) {
-        if (part == 0) hwy::Prefetch(ahead + static_cast<size_t>(v) * lanes);
-        in[v] = Multiply::Load(d, part, column + static_cast<size_t>(v) * lanes);
-      }
-      int k = 0;
-      HWY_UNROLL(16)
-      for (int r = 0; r < kRows; ++r) {
-        if ((kMask >> r & 1) == 0) continue;
-        const auto w = Multiply::Weight(d, part, weight[k++]);
-        HWY_UNROLL(16)
-        for (int v = 0; v < kWidth; ++v) acc[r][v] = Multiply::MultiplyAdd(d, w, in[v], acc[r][v]);
-      }
-    }
-    weight += std::popcount(kMask);
+    AccumulateColumn<Multiply, kMask>(d, column, weight, acc);
+    weight += kKept;
   }
 }
 

@@ -28,9 +28,9 @@ namespace lacuna::inline LACUNA_ABI {
 // members.
 struct DefaultPolicy {
   template <class Target>
-  using Tile = typename DefaultTiles<Target::kRegisters>::Type;
+  using Tile = typename DefaultTiles<Target::kRegisters, Target::kMaxLanes>::Type;
   template <class Target>
-  using Patterns = typename DefaultTiles<Target::kRegisters>::Patterns;
+  using Patterns = typename DefaultTiles<Target::kRegisters, Target::kMaxLanes>::Patterns;
   // Of 8-bit products, whatever a policy says otherwise.
   template <class Target>
   using Int8Tile = typename DefaultInt8Tiles<Target::kRegisters>::Type;
