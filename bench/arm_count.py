@@ -223,7 +223,7 @@ def lacuna_counts(functions):
     # Products of Winograd convolutions are the panel kernel's.
     yield "f32_winograd/bcr_kernel-4x", full
     yield "i8_panel/bcr_col_c4-8x", steady(functions, r"RunInt8Panel<.*MultiplyInt8Dot, .*RegisterTile<8, 3, .*, 3>::Run")
-    yield "f32_gemv/bcr_col-8x", steady(functions, r"RunGemvShared<(.*, )?8, 1, false>")
+    yield "f32_gemv/bcr_col-8x", steady(functions, r"RunGemvShared<(.*WeightsF32, )?8, 1, false>")
 
 
 def xnnpack_counts(functions):
