@@ -10,3 +10,7 @@
 // operations; what a unit does not use is parsed, not compiled.
 
 #include "lacuna/kernel/dispatch.h"  // IWYU pragma: export
+
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__
+#error "lacuna: kernels tell NaN and infinity from numbers: no -ffast-math, -Ofast or -ffinite-math-only (docs/numerics.md)"
+#endif

@@ -80,11 +80,6 @@ lacuna_status Report(const Status& status) {
   return static_cast<lacuna_status>(status.code());
 }
 
-size_t CopyText(const std::string& from, char* text, size_t bytes) {
-  if (text != nullptr && bytes > 0) std::snprintf(text, bytes, "%s", from.c_str());
-  return from.size();
-}
-
 Result<MatrixView<float>> MatrixOf(const char* name, const lacuna_tensor* tensor) {
   LACUNA_ASSIGN_OR_RETURN(view, ViewOf<2>(name, tensor));
   return MatrixView<float>{view.data, view.extent[0], view.extent[1], view.stride[0], view.stride[1]};

@@ -11,6 +11,7 @@
 #include "lacuna/core/shape.h"
 #include "lacuna/core/shared.h"
 #include "lacuna/core/status.h"
+#include "lacuna/core/text_writer.h"
 #include "lacuna/core/view.h"
 #include "lacuna/format/any.h"
 #include "lacuna/op/weights_ref.h"
@@ -75,7 +76,13 @@ Status MakeHandle(Handle value, Handle** out) {
 }
 
 // As snprintf with "%s".
-size_t CopyText(const std::string& from, char* text, size_t bytes);
+// `explain(writer)` into `text`; the length of all of it, as snprintf returns it.
+template <class F>
+size_t WriteText(char* text, size_t bytes, const F& explain) {
+  TextWriter writer(text, text == nullptr ? 0 : bytes);
+  explain(writer);
+  return writer.length();
+}
 
 // The view of `tensor`, called `name`, which must have kRank axes. Extents and strides are for plans to check.
 template <int kRank>

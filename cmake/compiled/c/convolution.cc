@@ -110,6 +110,7 @@ lacuna_status lacuna_conv_run(const lacuna_conv* conv, const lacuna_tensor* x, c
 }
 size_t lacuna_conv_explain(const lacuna_conv* conv, char* text, size_t bytes) {
   if (conv == nullptr) return 0;
-  const std::string line = std::visit([](const auto& plan) { return plan.Explain().ToString(); }, conv->plan);
-  return lacuna::c::CopyText(line, text, bytes);
+  return lacuna::c::WriteText(text, bytes, [&](lacuna::TextWriter& to) {
+    std::visit([&](const auto& plan) { plan.Explain().WriteTo(to); }, conv->plan);
+  });
 }

@@ -101,7 +101,8 @@ lacuna_status lacuna_gemm_run(const lacuna_gemm* gemm, const lacuna_tensor* x, c
   return lacuna::c::Report(lacuna::c::Run(gemm, x, y, args));
 }
 size_t lacuna_gemm_explain(const lacuna_gemm* gemm, char* text, size_t bytes) {
-  return gemm == nullptr ? 0 : lacuna::c::CopyText(gemm->plan.Explain().ToString(), text, bytes);
+  if (gemm == nullptr) return 0;
+  return lacuna::c::WriteText(text, bytes, [&](lacuna::TextWriter& to) { gemm->plan.Explain().WriteTo(to); });
 }
 
 lacuna_status lacuna_gemv_create(const lacuna_weights* weights, const lacuna_epilogue* epilogue, lacuna_gemv** gemv) {
@@ -117,5 +118,6 @@ lacuna_status lacuna_gemv_run(const lacuna_gemv* gemv, const lacuna_tensor* x, c
   return lacuna::c::Report(lacuna::c::Run(gemv, x, y, args));
 }
 size_t lacuna_gemv_explain(const lacuna_gemv* gemv, char* text, size_t bytes) {
-  return gemv == nullptr ? 0 : lacuna::c::CopyText(gemv->plan.Explain().ToString(), text, bytes);
+  if (gemv == nullptr) return 0;
+  return lacuna::c::WriteText(text, bytes, [&](lacuna::TextWriter& to) { gemv->plan.Explain().WriteTo(to); });
 }

@@ -28,7 +28,7 @@ class RecurrentPlan {
   virtual ~RecurrentPlan() = default;
   virtual size_t WorkspaceBytes(size_t threads) const = 0;
   virtual Status Run(const Sequence& sequence, const CallerThreads& threads) const = 0;
-  virtual std::string Explain() const = 0;
+  virtual void Explain(TextWriter& text) const = 0;
 };
 
 // The view of a single direction.
@@ -69,16 +69,21 @@ class PlanOf final : public RecurrentPlan {
     LACUNA_ASSIGN_OR_RETURN(c, OnlyDirection("c", sequence.state.c));
     return std::get_if<Layer>(&plan_)->Run(sequence.x, y, {.h = h, .c = c}, sequence.args, threads);
   }
-  std::string Explain() const override {
-    if (const Both* both = std::get_if<Both>(&plan_)) return Explain(both->forward()) + "\n" + Explain(both->reverse());
-    return Explain(*std::get_if<Layer>(&plan_));
+  void Explain(TextWriter& text) const override {
+    const Both* both = std::get_if<Both>(&plan_);
+    if (both == nullptr) return Explain(*std::get_if<Layer>(&plan_), text);
+    Explain(both->forward(), text);
+    text.Add("\n");
+    Explain(both->reverse(), text);
   }
 
  private:
-  static std::string Explain(const Layer& layer) {
-    std::string text = layer.ExplainInput().ToString();
-    for (size_t i = 0; i < layer.step()->products(); ++i) text += "\n" + layer.ExplainRecurrent(i).ToString();
-    return text;
+  static void Explain(const Layer& layer, TextWriter& text) {
+    layer.ExplainInput().WriteTo(text);
+    for (size_t i = 0; i < layer.step()->products(); ++i) {
+      text.Add("\n");
+      layer.ExplainRecurrent(i).WriteTo(text);
+    }
   }
 
   std::variant<Layer, Both> plan_;
@@ -282,5 +287,6 @@ lacuna_status lacuna_recurrent_run(const lacuna_recurrent* layer, const lacuna_t
   return lacuna::c::Report(lacuna::c::Run(layer, x, y, h, c, args));
 }
 size_t lacuna_recurrent_explain(const lacuna_recurrent* layer, char* text, size_t bytes) {
-  return layer == nullptr ? 0 : lacuna::c::CopyText(layer->plan->Explain(), text, bytes);
+  if (layer == nullptr) return 0;
+  return lacuna::c::WriteText(text, bytes, [&](lacuna::TextWriter& to) { layer->plan->Explain(to); });
 }

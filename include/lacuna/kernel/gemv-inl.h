@@ -112,6 +112,7 @@ HWY_INLINE void AccumulateStep(D d, const float* HWY_RESTRICT x, const uint16_t*
                                const uint8_t* HWY_RESTRICT mask, const typename W::Stored* HWY_RESTRICT weight,
                                V (&acc)[kWidth][Tile::kSums][Tile::kVectors]) {
   const FourColumns columns = LoadFourColumns<kWidth>(index);
+  constexpr int kMaskBytes = kFilled ? Tile::kMaskBytes : 0;  // without masks the pointer is null
   HWY_UNROLL(4)
   for (int g = 0; g < Tile::kGroups; ++g) {
     constexpr int kSums = Tile::kSums;
@@ -126,7 +127,7 @@ HWY_INLINE void AccumulateStep(D d, const float* HWY_RESTRICT x, const uint16_t*
       HWY_UNROLL(16)
       for (int v = 0; v < Tile::kVectors; ++v) {
         V& sum = acc[j][(kFirst + g) % kSums][v];
-        sum = MulAddStored<kFilled>(d, w[v], in, sum, mask + g * Tile::kMaskBytes, v);
+        sum = MulAddStored<kFilled>(d, w[v], in, sum, mask + g * kMaskBytes, v);
       }
     }
   }

@@ -66,8 +66,8 @@ class Convolution {
   // y = activation(convolution(x) + bias + residual), ConvShape has the formula. Axes are (batch, channel, spatial...);
   // planar and channels-last views are served alike, but for depthwise layers: where the channel stride of x, y and
   // residual is 1 they have a kernel of their own, and one for planes whose rows are contiguous if they are 3x3 or 5x5
-  // of stride 1 or 2 without dilation; those need no workspace. x and y must not overlap. Fails if an extent or the
-  // workspace does not fit; no memory is allocated. Results are bit-identical for any number of threads.
+  // of stride 1 or 2 without dilation; those need no workspace. x and y must not overlap (docs/numerics.md). Fails if they do,
+  // or an extent or the workspace does not fit; no memory is allocated. Results are bit-identical for any number of threads.
   Status Run(const ConstView& x, const View& y, const RunArgs<kRank>& args,
              ExecutorRef executor = SerialExecutor{}) const;
 

@@ -1,6 +1,7 @@
 #include "lacuna/core/abi.h"
 #include "lacuna/core/epilogue.h"
 #include "lacuna/core/executor.h"
+#include "lacuna/core/overlap.h"
 #include "lacuna/core/shape.h"
 #include "lacuna/core/status.h"
 #include "lacuna/core/view.h"
@@ -75,6 +76,7 @@ Status Convolution<kRank>::Run(const ConstView& x, const View& y, const RunArgs<
                                ExecutorRef executor) const {
   LACUNA_RETURN_IF_ERROR(CheckView("x", x, shape_.input_tensor()));
   LACUNA_RETURN_IF_ERROR(CheckView("y", y, shape_.output_tensor()));
+  LACUNA_RETURN_IF_ERROR(CheckDisjoint("x", x, "y", y));
   LayerRun run{.x = op::ToActivations<const float, kRank + 2>(x),
                .y = op::ToActivations<float, kRank + 2>(y),
                .residual = {},
@@ -83,6 +85,7 @@ Status Convolution<kRank>::Run(const ConstView& x, const View& y, const RunArgs<
                .workspace = args.workspace};
   if (residual_) {
     LACUNA_RETURN_IF_ERROR(CheckView("args.residual", args.residual, shape_.output_tensor()));
+    LACUNA_RETURN_IF_ERROR(CheckResidual("args.residual", args.residual, "y", y));
     run.residual = op::ToActivations<const float, kRank + 2>(args.residual);
   }
   return planned_.plan->Run(run, executor);

@@ -4,6 +4,7 @@
 #define LACUNA_OP_EXPLAIN_H_
 
 #include "lacuna/core/abi.h"
+#include "lacuna/core/text_writer.h"
 #include "lacuna/format/matrix_shape.h"
 #include "lacuna/policy/select.h"
 
@@ -53,6 +54,7 @@ struct Explanation {
   }
 
   // All of it as one line.
+  LACUNA_API void WriteTo(TextWriter& text) const;
   LACUNA_API std::string ToString() const;
 };
 

@@ -1,6 +1,7 @@
 #include "lacuna/core/abi.h"
 #include "lacuna/core/epilogue.h"
 #include "lacuna/core/executor.h"
+#include "lacuna/core/overlap.h"
 #include "lacuna/core/shape.h"
 #include "lacuna/core/status.h"
 #include "lacuna/core/view.h"
@@ -48,9 +49,11 @@ LACUNA_FUNC Status Gemm::Run(const MatrixView<const float>& x, const MatrixView<
   }
   LACUNA_RETURN_IF_ERROR(op::CheckLayout("x", x, k(), x.columns));
   LACUNA_RETURN_IF_ERROR(op::CheckLayout("y", y, m(), x.columns));
+  LACUNA_RETURN_IF_ERROR(CheckDisjoint("x", x, "y", y));
   ActivationView<const float> residual;
   if (residual_) {
     LACUNA_RETURN_IF_ERROR(op::CheckLayout("args.residual", args.residual, m(), x.columns));
+    LACUNA_RETURN_IF_ERROR(CheckResidual("args.residual", args.residual, "y", y));
     residual = op::ToActivations(args.residual);
   }
   return plan_->Run({op::ToActivations(x), op::ToActivations(y), residual, /*batch=*/1, x.columns, args.workspace},

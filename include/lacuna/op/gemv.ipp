@@ -1,5 +1,6 @@
 #include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
+#include "lacuna/core/overlap.h"
 #include "lacuna/core/target.h"
 #include "lacuna/core/value_traits.h"
 #include "lacuna/op/gemv.h"
@@ -86,9 +87,11 @@ LACUNA_FUNC Status Gemv::Run(const MatrixView<const float>& x, const MatrixView<
   }
   LACUNA_RETURN_IF_ERROR(Check("x", x, k(), n));
   LACUNA_RETURN_IF_ERROR(Check("y", y, m(), n));
+  LACUNA_RETURN_IF_ERROR(CheckDisjoint("x", x, "y", y));
   Job job{x, y, {}};
   if (epilogue_.residual) {
     LACUNA_RETURN_IF_ERROR(Check("args.residual", args.residual, m(), n));
+    LACUNA_RETURN_IF_ERROR(CheckResidual("args.residual", args.residual, "y", y));
     job.residual = args.residual;
   }
   const size_t slots = std::min(executor.concurrency(), weights_->blocks());

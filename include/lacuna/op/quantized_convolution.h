@@ -5,6 +5,7 @@
 
 #include "lacuna/core/abi.h"
 #include "lacuna/core/executor.h"
+#include "lacuna/core/overlap.h"
 #include "lacuna/core/quantization.h"
 #include "lacuna/core/shape.h"
 #include "lacuna/core/status.h"
@@ -65,6 +66,7 @@ class QuantizedConvolution {
              ExecutorRef executor = SerialExecutor{}) const {
     LACUNA_RETURN_IF_ERROR(CheckTypedView("x", x, x_type_, shape_.input_tensor()));
     LACUNA_RETURN_IF_ERROR(CheckTypedView("y", y, y_type_, shape_.output_tensor()));
+    LACUNA_RETURN_IF_ERROR(CheckDisjoint("x", x, "y", y));
     Int8Run run{.x = op::ToActivations<const std::byte, kRank + 2>(x.untyped()),
                 .y = op::ToActivations<std::byte, kRank + 2>(y.untyped()),
                 .residual = {},
@@ -72,6 +74,7 @@ class QuantizedConvolution {
                 .workspace = args.workspace};
     if (has_residual_) {
       LACUNA_RETURN_IF_ERROR(CheckTypedView("args.residual", args.residual, residual_type_, shape_.output_tensor()));
+      LACUNA_RETURN_IF_ERROR(CheckResidual("args.residual", args.residual, "y", y));
       run.residual = op::ToActivations<const std::byte, kRank + 2>(args.residual.untyped());
     }
     return plan_.Run(run, executor);

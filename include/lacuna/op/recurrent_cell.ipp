@@ -1,4 +1,5 @@
 #include "lacuna/core/abi.h"
+#include "lacuna/core/overlap.h"
 #include "lacuna/op/gemv.h"
 #include "lacuna/op/recurrent_cell.h"
 #include "lacuna/op/recurrent_step.h"
@@ -19,6 +20,8 @@ Status RecurrentCell<Options>::Run(const MatrixView<const float>& x, const Recur
                                    static_cast<long long>(max_batch()));
   }
   LACUNA_RETURN_IF_ERROR(step_->Check(state, batch));
+  LACUNA_RETURN_IF_ERROR(CheckExtents("x", x, input(), batch));
+  LACUNA_RETURN_IF_ERROR(recurrent::CheckDisjointState("x", x, state));
   const size_t threads = executor.concurrency();
   if (args.workspace.size() < WorkspaceBytes(threads, batch)) {
     return Status::InvalidArgument("args.workspace has %zu bytes, must have WorkspaceBytes(%zu, %lld) = %zu",

@@ -1,5 +1,6 @@
 #include "lacuna/core/abi.h"
 #include "lacuna/core/checked.h"
+#include "lacuna/core/overlap.h"
 #include "lacuna/op/gemm.h"
 #include "lacuna/op/recurrent_layer.h"
 #include "lacuna/op/recurrent_step.h"
@@ -30,8 +31,11 @@ Status RecurrentLayer<Options>::Check(const TensorView<const float, 3>& x, const
   if (y.data != nullptr) {
     LACUNA_RETURN_IF_ERROR(CheckView("y", y, {steps, batch, hidden()}));
     LACUNA_RETURN_IF_ERROR(CheckStrides("y", y));
+    LACUNA_RETURN_IF_ERROR(CheckDisjoint("x", x, "y", y));
   }
   LACUNA_RETURN_IF_ERROR(step_->Check(state, batch));
+  LACUNA_RETURN_IF_ERROR(recurrent::CheckDisjointState("x", x, state));
+  LACUNA_RETURN_IF_ERROR(recurrent::CheckDisjointState("y", y, state));
   if (!lengths.empty() && static_cast<int64_t>(lengths.size()) != batch) {
     return Status::InvalidArgument("args.lengths has %zu values, must have %lld or none", lengths.size(),
                                    static_cast<long long>(batch));

@@ -6,6 +6,7 @@
 #include "lacuna/core/abi.h"
 #include "lacuna/core/buffer.h"
 #include "lacuna/core/executor.h"
+#include "lacuna/core/overlap.h"
 #include "lacuna/core/recurrent.h"
 #include "lacuna/core/status.h"
 #include "lacuna/core/view.h"
@@ -39,6 +40,13 @@ Status CheckInputRows(const WeightsRef<Packed>& weights, int64_t rows) {
   if (weights.shape().rows == rows) return Status();
   return Status::InvalidArgument("input weights have %lld rows, must have gates * hidden = %lld",
                                  static_cast<long long>(weights.shape().rows), static_cast<long long>(rows));
+}
+
+// Ok unless `view` may overlap with the state.
+template <class View>
+Status CheckDisjointState(const char* name, const View& view, const RecurrentState& state) {
+  LACUNA_RETURN_IF_ERROR(CheckDisjoint(name, view, "state.h", state.h));
+  return CheckDisjoint(name, view, "state.c", state.c);
 }
 
 }  // namespace recurrent
@@ -81,7 +89,9 @@ class RecurrentStep {
   // Ok if `state` is that of `batch` entries.
   Status Check(const RecurrentState& state, int64_t batch) const {
     LACUNA_RETURN_IF_ERROR(Check("state.h", state.h, batch));
-    return Options::kHasCellState ? Check("state.c", state.c, batch) : Status();
+    if (!Options::kHasCellState) return Status();
+    LACUNA_RETURN_IF_ERROR(Check("state.c", state.c, batch));
+    return CheckDisjoint("state.c", state.c, "state.h", state.h);
   }
 
   // `state` has been checked, `workspace` has WorkspaceBytes for the executor's threads.

@@ -72,7 +72,7 @@ inline Result<BlockShape> BlockOf(const Scheme& scheme, const MatrixShape& shape
     case SchemeKind::kFilter: return BlockShape{1, shape.columns};
     default: break;
   }
-  return Status::InvalidArgument("scheme \"%s\" has no blocks", scheme.Name().c_str());
+  return Status::InvalidArgument("scheme \"%s\" has no blocks", scheme.Text().data());
 }
 
 // Whether columns that live or die together are not neighbours in the matrix: those of a kernel of one cell are, and so
@@ -100,7 +100,7 @@ template <class T>
 Result<AnyWeights<T>> Project(const DenseWeights<T>& weights, const Scheme& scheme, int64_t taps) {
   const double keep = 1.0 / scheme.rate;
   if (scheme.channel_group != 1 && !scheme.takes_channel_group()) {
-    return Status::InvalidArgument("scheme \"%s\" has no groups of channels", scheme.Name().c_str());
+    return Status::InvalidArgument("scheme \"%s\" has no groups of channels", scheme.Text().data());
   }
   if (project::NeedsChannelOrder(scheme, taps)) {
     const ChannelGroupOrder order{weights.shape().columns, taps, scheme.channel_group};

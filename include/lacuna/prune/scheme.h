@@ -8,6 +8,7 @@
 #include "lacuna/format/block_grid.h"
 #include "lacuna/prune/bcr.h"
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -64,9 +65,13 @@ struct Scheme {
     return kind == SchemeKind::kBcrCol || kind == SchemeKind::kBcrKernel || kind == SchemeKind::kBlock;
   }
   // "block_8x1", "pattern_g4", "punched_balanced", "bcr_col", "bcr_col_c4".
-  LACUNA_API std::string KindName() const;
+  std::string KindName() const { return KindText().data(); }
   // "bcr_col-8x"; just "dense" for dense.
-  LACUNA_API std::string Name() const;
+  std::string Name() const { return Text().data(); }
+  // The same, zero-terminated and without an allocation.
+  using NameText = std::array<char, 128>;
+  LACUNA_API NameText KindText() const;
+  LACUNA_API NameText Text() const;
 };
 
 // A larger rate would leave nothing of most layers.
@@ -75,7 +80,7 @@ inline constexpr double kMaxRate = 10000.0;
 // The scheme called `kind` ("bcr_col", "block_8x1", "block_kernel_8x4", "pattern_g4") at `rate`.
 LACUNA_API Result<Scheme> MakeScheme(std::string_view kind, double rate);
 
-// Parses "dense" or "<scheme>-<rate>x".
+// Parses "dense" or "<scheme>-<rate>x". Allocates nothing.
 LACUNA_API Result<Scheme> ParseScheme(std::string_view name);
 
 // How a BCR scheme prunes a layer whose kernels have `taps` cells (1 for a GEMM).

@@ -117,7 +117,7 @@ class DropTable {
       if (measured_[c] != 0) {
         return Named(i, layer,
                      Status::InvalidArgument("drops[%u] and drops[%u] are both of the scheme %s", measured_[c] - 1, d,
-                                             drop.scheme.Name().c_str()));
+                                             drop.scheme.Text().data()));
       }
       measured_[c] = d + 1;
       const double of_one = std::max(drop.drop, 0.0) / static_cast<double>(layer.count);
