@@ -33,7 +33,10 @@ Result<json> ReadJson(const std::string& path, const JsonFormat& format) {
   }
   const json* version = Member(object, "version");
   if (version == nullptr || *version != format.version) {
-    const std::string text = version == nullptr ? "absent" : version->dump(-1, ' ', true).substr(0, 20);
+    // Only what is not nested: writing it is recursive.
+    const std::string text = version == nullptr         ? "absent"
+                             : version->is_structured() ? "no number"
+                                                        : version->dump(-1, ' ', true).substr(0, 20);
     return Status::Make(StatusCode::kUnsupported, "'%.120s': \"version\" is %s, must be %d", path.c_str(), text.c_str(),
                         format.version);
   }

@@ -131,6 +131,11 @@ TEST_CASE("plans that are missing, damaged or of another version") {
   refuses(R"({"format": "lacuna scheme plan", "version": 2})", StatusCode::kUnsupported, "\"version\" is 2, must be 1");
   refuses(R"({"format": "lacuna scheme plan", "version": "1"})", StatusCode::kUnsupported,
           "\"version\" is \"1\", must be 1");
+  // Text that is nested deeply is parsed, and not written into the message: that would take a stack as deep.
+  constexpr size_t kDepth = 200000;
+  const std::string nested = std::string(kDepth, '[') + std::string(kDepth, ']');
+  refuses(R"({"format": "lacuna scheme plan", "version": )" + nested + "}", StatusCode::kUnsupported,
+          "\"version\" is no number, must be 1");
   refuses(head + "}", StatusCode::kDataLoss, "\"layers\" must be an array");
   damaged(R"("layers": {})", "\"layers\" must be an array");
   damaged(R"("layers": [3])", "layers[0]: must be an object");
