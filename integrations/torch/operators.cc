@@ -1,4 +1,4 @@
-// torch.classes.lacuna.{Conv, Linear, Gru} and torch.ops.lacuna.{conv2d, conv3d, linear, gru}.
+// torch.classes.lacuna.{Conv, Linear, Gru} and torch.ops.lacuna.{conv2d, conv3d, linear, gru, max_pool2d}.
 
 #include <ATen/ATen.h>
 #include <torch/custom_class.h>
@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "layer.h"
+#include "max_pool.h"
+#include "output_memory.h"
 
 namespace lacuna_torch {
 
@@ -70,7 +72,7 @@ class Conv : public torch::CustomClassHolder {
     const lacuna_conv* plan = plans_.For(key, [&] { return MakePlan(x.sizes(), adds); });
     Ints extent(rank + 2);
     Check(lacuna_conv_output(plan, extent.data()));
-    Tensor y = at::empty(extent, x.options(), x.suggest_memory_format());
+    Tensor y = EmptyOutput(extent, x.options(), x.suggest_memory_format());
     const lacuna_tensor x_view = ViewOf(x), y_view = ViewOf(y);
     const lacuna_executor threads = TorchThreads();
     lacuna_run_args args = ArgsFor(lacuna_conv_workspace_bytes(plan, threads.concurrency), threads);
@@ -182,7 +184,7 @@ class Linear : public torch::CustomClassHolder {
     Ints extents = input.sizes().vec();
     extents.back() = info_.rows;
     const int64_t n = x.size(0);
-    Tensor y = at::empty({n, info_.rows}, x.options());
+    Tensor y = EmptyOutput({n, info_.rows}, x.options());
     if (n == 0) return y.view(extents);
     lacuna_tensor x_view = ViewOf(x, {1, 0});
     const lacuna_tensor y_view = ViewOf(y, {1, 0});
@@ -269,7 +271,7 @@ class Gru : public torch::CustomClassHolder {
     TORCH_CHECK(state.sizes() == at::IntArrayRef({directions, batch, hidden_}), "lacuna::gru: h has the extents ",
                 state.sizes(), ", must have [", directions, ", ", batch, ", ", hidden_, "]");
     Tensor h = state.clone(at::MemoryFormat::Contiguous);
-    Tensor y = at::empty({time, batch, directions * hidden_}, x.options());
+    Tensor y = EmptyOutput({time, batch, directions * hidden_}, x.options());
     const lacuna_recurrent* plan = plans_.For({batch}, [&] { return MakePlan(batch); });
     const Tensor by_direction = y.view({time, batch, directions, hidden_});
     const lacuna_tensor x_view = ViewOf(x), y_view = ViewOf(by_direction, {0, 2, 1, 3}), h_view = ViewOf(h);
@@ -439,6 +441,7 @@ TORCH_LIBRARY(lacuna, m) {
   m.def("conv3d(Tensor x, __torch__.torch.classes.lacuna.Conv layer, Tensor? residual=None) -> Tensor");
   m.def("linear(Tensor x, __torch__.torch.classes.lacuna.Linear layer) -> Tensor");
   m.def("gru(Tensor x, Tensor h, __torch__.torch.classes.lacuna.Gru layer) -> (Tensor, Tensor)");
+  m.def("max_pool2d(Tensor x, int[] kernel, int[] stride, int[] padding) -> Tensor");
   // Of what the method state() of a layer gives.
   m.def("conv_of", &ConvOf);
   m.def("linear_of", &LinearOf);
@@ -450,6 +453,9 @@ TORCH_LIBRARY_IMPL(lacuna, CPU, m) {
   m.impl("conv3d", &Conv3d);
   m.impl("linear", &RunLinear);
   m.impl("gru", &RunGru);
+  m.impl("max_pool2d", [](const Tensor& x, at::IntArrayRef kernel, at::IntArrayRef stride, at::IntArrayRef padding) {
+    return MaxPool2d(x, kernel.vec(), stride.vec(), padding.vec());
+  });
 }
 
 }  // namespace lacuna_torch

@@ -104,7 +104,7 @@ def main() -> None:
         print(f"largest difference: {apart:.1e} of the largest output")
         networks = {"torch, optimised": lambda: frozen(x), "torch, channels_last": lambda: frozen_last(last),
                     "lacuna_torch": lambda: sparse(x), "lacuna_torch, nhwc": lambda: sparse(last),
-                    "lacuna_torch, scripted": lambda: scripted(last)}
+                    "lacuna_torch, scripted": lambda: scripted(x)}
         report("resnet18", timed(networks, args.repeat))
         gru = nn.GRU(512, 1024).eval()
         sparse_gru = lacuna_torch.convert(nn.Sequential(gru), args.scheme)

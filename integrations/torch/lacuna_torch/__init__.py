@@ -1,4 +1,4 @@
-"""Sparse layers for PyTorch: torch.ops.lacuna.{conv2d, conv3d, linear, gru}, and convert, which puts them into a model.
+"""Sparse layers for PyTorch: torch.ops.lacuna.{conv2d, conv3d, linear, gru, max_pool2d}, and convert, which puts them into a model.
 
 >>> import torch, lacuna_torch
 >>> _ = torch.manual_seed(1)
@@ -18,6 +18,6 @@ torch.ops.load_library(os.environ.get("LACUNA_TORCH_LIBRARY",
 
 # The modules use the classes of the library.
 from .conversion import convert  # noqa: E402
-from .modules import GRU, Conv2d, Conv3d, Linear  # noqa: E402
+from .modules import GRU, Conv2d, Conv3d, Linear, MaxPool2d  # noqa: E402
 
-__all__ = ["Conv2d", "Conv3d", "GRU", "Linear", "convert"]
+__all__ = ["Conv2d", "Conv3d", "GRU", "Linear", "MaxPool2d", "convert"]

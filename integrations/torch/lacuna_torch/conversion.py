@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from .modules import GRU, NUMBERS, Conv2d, Conv3d, Linear
+from .modules import GRU, NUMBERS, Conv2d, Conv3d, Linear, MaxPool2d
 
 _CONVS = {nn.Conv2d: Conv2d, nn.Conv3d: Conv3d}
 _NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)
@@ -37,6 +37,8 @@ def convert(model: nn.Module, scheme: str, *, prune: bool = True, example: Optio
             keep: Callable[[str, nn.Module], bool] = lambda name, module: False, first: bool = False,
             fuse: bool = True, winograd: bool = False) -> nn.Module:
     """A copy of `model` for inference, whose Conv2d, Conv3d, Linear and GRU modules have sparse weights.
+
+    MaxPool2d modules are replaced, too: PyTorch takes longer for one on planar tensors than a sparse network for a layer.
 
     scheme    "bcr_col-8x", "pattern-4x", "dense", ...
     prune     True: weights are pruned by the scheme (what it has pruned before stays as it is). False: no weight is
@@ -171,6 +173,8 @@ class _Conversion:
     def swap(self) -> None:
         """The modules themselves."""
         for name, module in list(self.model.named_modules()):
+            if type(module) is nn.MaxPool2d and name not in self.kept and name != "" and MaxPool2d.takes(module):
+                _set_module(self.model, name, MaxPool2d(module))
             if not self.converts(name, module) or name == "":
                 continue
             activation, numbers = self.epilogues.get(name, ("none", NUMBERS))

@@ -1,6 +1,6 @@
 """Modules that stand for those of torch.nn, with sparse weights. They infer only, and can be scripted and saved."""
 
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -96,6 +96,30 @@ class Linear(_Layer):
 
     def extra_repr(self) -> str:
         return self.description
+
+
+class MaxPool2d(nn.Module):
+    """torch.nn.MaxPool2d without dilation, ceil_mode and indices; quick on planar tensors, too."""
+
+    def __init__(self, pool: nn.MaxPool2d):
+        super().__init__()
+        if not self.takes(pool):
+            raise ValueError("dilation must be 1, ceil_mode and return_indices False")
+        def pair(value):
+            return [value, value] if isinstance(value, int) else list(value)
+        self.kernel: List[int] = pair(pool.kernel_size)
+        self.stride: List[int] = pair(pool.stride)
+        self.padding: List[int] = pair(pool.padding)
+
+    @staticmethod
+    def takes(pool: nn.MaxPool2d) -> bool:
+        return pool.dilation in (1, (1, 1)) and not pool.ceil_mode and not pool.return_indices
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.ops.lacuna.max_pool2d(x, self.kernel, self.stride, self.padding)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel}, stride={self.stride}, padding={self.padding}"
 
 
 class _GruLayer(_Layer):

@@ -131,6 +131,24 @@ class LayersTest(unittest.TestCase):
                 self.assert_close(layer(columns), torch.relu(columns @ weight.t() + linear.bias))
         self.assertEqual(lacuna_torch.Linear(linear, "bcr_col-4x").stored(), 40 * 24 // 4)
 
+    def test_max_pool(self):
+        x = torch.randn(2, 20, 9, 13)
+        x[0, 3, 4, 5], x[1, 2, 0, 0] = float("nan"), -float("inf")
+        for pool in (nn.MaxPool2d(2), nn.MaxPool2d(3, 2, 1), nn.MaxPool2d((3, 2), (1, 3), (1, 0)), nn.MaxPool2d(9, 1, 4)):
+            mine = lacuna_torch.MaxPool2d(pool)
+            for given in (x, x.contiguous(memory_format=torch.channels_last), x[:, ::2]):
+                expected = pool(given)
+                self.assertTrue(torch.equal(mine(given).nan_to_num(7), expected.nan_to_num(7)), pool)
+                self.assertTrue(torch.equal(torch.jit.script(mine)(given).nan_to_num(7), expected.nan_to_num(7)))
+        for pool in (nn.MaxPool2d(2, dilation=2), nn.MaxPool2d(2, ceil_mode=True), nn.MaxPool2d(2, return_indices=True)):
+            with self.assertRaises(ValueError):
+                lacuna_torch.MaxPool2d(pool)
+        with self.assertRaises(RuntimeError):
+            lacuna_torch.MaxPool2d(nn.MaxPool2d(3))(torch.ones(1, 1, 2, 2))
+        model = nn.Sequential(nn.MaxPool2d(2), nn.MaxPool2d(2, ceil_mode=True), nn.MaxPool2d(2))
+        converted = lacuna_torch.convert(model, "bcr_col-4x", keep=lambda name, module: name == "2")
+        self.assertEqual([type(m) for m in converted.children()], [lacuna_torch.MaxPool2d, nn.MaxPool2d, nn.MaxPool2d])
+
     def test_gru(self):
         for layers in (1, 2):
             for both in (False, True):
