@@ -15,7 +15,14 @@ kernels=
 native=(g++-12 g++-13 g++-14 clang++-14 clang++-15 clang++-16 clang++-19 clang++-20)
 foreign=(arm-linux-gnueabihf-g++-12:qemu-arm s390x-linux-gnu-g++-12:qemu-s390x powerpc64le-linux-gnu-g++-12:qemu-ppc64le
   riscv64-linux-gnu-g++-12:qemu-riscv64 aarch64-linux-gnu-g++-12:qemu-aarch64)
-[[ $# -eq 0 ]] || native=("$@")
+if [[ $# -gt 0 ]]; then
+  all_foreign=("${foreign[@]}")
+  native=() foreign=()
+  for name in "$@"; do
+    entry=$(printf '%s\n' "${all_foreign[@]}" | grep "^$name:" || true)
+    if [[ -n $entry ]]; then foreign+=("$entry"); else native+=("$name"); fi
+  done
+fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -60,7 +67,7 @@ run_program() {
   "$@" "$source" -o "$work/program" && "${prefix[@]}" "$work/program"
 }
 
-for compiler in "${native[@]}"; do
+for compiler in ${native[@]+"${native[@]}"}; do
   command -v "$compiler" >/dev/null || { report "$compiler" "" "not installed"; continue; }
   for standard in 20 23; do
     [[ $standard != 23 || $compiler != clang++-1[46] ]] || standard=2b
@@ -84,11 +91,10 @@ for compiler in "${native[@]}"; do
   done
 done
 
-[[ $# -eq 0 ]] || exit $failed
-for entry in "${foreign[@]}"; do
+for entry in ${foreign[@]+"${foreign[@]}"}; do
   compiler=${entry%:*} emulator=${entry#*:}
   command -v "$compiler" >/dev/null && command -v "$emulator" >/dev/null || { report "$compiler" "" "not installed"; continue; }
   check "$compiler" "-O2 -static: formats, pruning, blobs, reference under $emulator" \
-    run_program tests/compilers/formats.cc "$emulator" -- "$compiler" -std=c++20 "${include[@]}" "${warnings[@]}" -O2 -static
+    run_program tests/compilers/formats.cc "$emulator" -- "$compiler" -std=c++20 "${include[@]}" -Wall -Wextra -Wshadow -Werror -O2 -static
 done
 exit $failed

@@ -92,6 +92,10 @@ int main() {
     }
     Check(y[(3 * 3 + 1) * 5 + 2] == sum, "the reference's sum");
   }
+  // On 32-bit machines 2^34 elements would wrap around to none.
+  if constexpr (sizeof(size_t) < 8) {
+    Check(!lacuna::DenseWeights<float>::Zeros({.rows = 1 << 20, .columns = 1 << 14}).ok(), "a matrix beyond the memory");
+  }
   Check(!lacuna::prune::MakeScheme("bcr", std::numeric_limits<double>::quiet_NaN()).ok(), "a rate that is no number");
   return g_failed;
 }

@@ -85,8 +85,8 @@ struct ConvShape {
 };
 
 // The most elements of a tensor, and the largest coordinate of an axis: far above any layer, and small enough that
-// offsets and sums of a few extents stay in 64 bits.
-inline constexpr int64_t kMaxElements = int64_t{1} << 40;
+// offsets and sums of a few extents stay in 64 bits, and on 32-bit machines counts of bytes in size_t.
+inline constexpr int64_t kMaxElements = int64_t{1} << (sizeof(size_t) < 8 ? 28 : 40);
 
 template <int kRank>
 Status ConvShape<kRank>::Validate() const {
