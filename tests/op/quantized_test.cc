@@ -140,7 +140,7 @@ void Check(const QuantizedLayer<kRank>& layer, const Result<QuantizedConvolution
     switch (layer.epilogue.y.type) {
       case ValueType::kU8: return RunAndCompare<kRank, X, uint8_t>(layer, *plan, layouts, threads);
       case ValueType::kS8: return RunAndCompare<kRank, X, int8_t>(layer, *plan, layouts, threads);
-      case ValueType::kF32: return RunAndCompare<kRank, X, float>(layer, *plan, layouts, threads);
+      default: return RunAndCompare<kRank, X, float>(layer, *plan, layouts, threads);
     }
   };
   layer.epilogue.x.type == ValueType::kU8 ? with_x(uint8_t{}) : with_x(int8_t{});
