@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "graph/layer_weights.h"
-#include "graph/onnx_import.h"
+#include "graph/onnx_file.h"
 #include "graph/pruning.h"
 
 namespace graph {
