@@ -180,7 +180,8 @@ function plot() {
     return element;
   };
   const shown = results.filter((r) => denseSeconds(r.layer));
-  const line = 20, left = 250, width = 640;
+  const narrow = innerWidth < 600;
+  const line = 20, left = narrow ? 210 : 250, width = narrow ? 400 : 640;
   const most = Math.max(1, ...shown.map((r) => denseSeconds(r.layer) / r.seconds));
   const svg = name('svg', { viewBox: `0 0 ${width} ${line * shown.length + 24}`, role: 'img', 'aria-label': 'Times faster than dense, per layer and scheme; the table has the numbers' });
   svg.append(name('text', { x: 0, y: 15 }, 'times faster than dense'));
