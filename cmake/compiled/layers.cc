@@ -4,6 +4,7 @@
 #include "lacuna/op/depthwise_plan.ipp"
 #include "lacuna/op/forms.ipp"
 #include "lacuna/op/gemm.ipp"
+#include "lacuna/op/int8_depthwise_plan.ipp"
 #include "lacuna/op/int8_plan.ipp"
 #include "lacuna/op/packed_blob.ipp"
 #include "lacuna/op/packed_weights.ipp"

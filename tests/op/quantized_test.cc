@@ -394,6 +394,95 @@ TEST_CASE("quantized rows: the largest weight of a row is 127, rows of zeros sta
   CHECK(tensor->scale()[0] == 3.0f / 127.0f);
 }
 
+// Filters of one channel each.
+template <int kRank>
+void CheckDepthwise(const ConvShape<kRank>& shape, uint32_t seed) {
+  for (const ValueType type : {ValueType::kU8, ValueType::kS8}) {
+    for (const bool residual : {false, true}) {
+      QuantizedLayer<kRank> layer{.shape = shape};
+      layer.epilogue.x = {.type = type, .zero_point = type == ValueType::kU8 ? 255 : -128};
+      layer.epilogue.y = {.type = type, .zero_point = 3};
+      layer.epilogue.has_residual = residual;
+      layer.epilogue.residual = {.type = type, .scale = 0.04f, .zero_point = -1 + 2 * (type == ValueType::kU8)};
+      layer.Fill(seed);
+      layer.Scale();
+      for (int64_t i = 0; i < shape.out_channels; ++i) layer.bias.push_back(static_cast<int32_t>(900 * i - 4000));
+      layer.Expect();
+      CheckEverywhere(layer, layer.dense());
+      CheckEverywhere(layer, layer.dense(), {Layout::kChannelsLast, Layout::kScattered, Layout::kPlanarGaps}, 3);
+    }
+  }
+}
+
+TEST_CASE("quantized: depthwise, of every stride, dilation and number of filters a channel") {
+  for (const int64_t stride : {1, 2, 3}) {
+    for (const int64_t dilation : {1, 2}) {
+      for (const int64_t filters : {1, 2}) {
+        ConvShape<2> shape{.in_channels = 5,
+                           .out_channels = 5 * filters,
+                           .groups = 5,
+                           .input = {9, 13},
+                           .kernel = {3, 3},
+                           .stride = {stride, stride},
+                           .dilation = {dilation, dilation},
+                           .pad_begin = {1, 2},
+                           .pad_end = {2, 1}};
+        CheckDepthwise(shape, static_cast<uint32_t>(31 + stride));
+      }
+    }
+  }
+}
+
+TEST_CASE("quantized: depthwise, of every rank, rows longer than a chunk, kernels larger than the input") {
+  CheckDepthwise<1>({.in_channels = 3, .out_channels = 3, .groups = 3, .input = {200}, .kernel = {5}, .pad_begin = {2}},
+                    41);
+  CheckDepthwise<1>({.in_channels = 3, .out_channels = 3, .groups = 3, .input = {131}, .kernel = {4}, .stride = {2}},
+                    42);
+  CheckDepthwise<2>({.batch = 2,
+                     .in_channels = 4,
+                     .out_channels = 4,
+                     .groups = 4,
+                     .input = {7, 7},
+                     .kernel = {3, 3},
+                     .pad_begin = {1, 1},
+                     .pad_end = {1, 1}},
+                    43);
+  CheckDepthwise<2>({.in_channels = 2,
+                     .out_channels = 2,
+                     .groups = 2,
+                     .input = {2, 3},
+                     .kernel = {5, 7},
+                     .pad_begin = {4, 5},
+                     .pad_end = {4, 5}},
+                    44);
+  CheckDepthwise<3>({.in_channels = 3,
+                     .out_channels = 3,
+                     .groups = 3,
+                     .input = {4, 5, 70},
+                     .kernel = {3, 2, 3},
+                     .stride = {2, 1, 1},
+                     .pad_begin = {1, 0, 1},
+                     .pad_end = {1, 1, 1}},
+                    45);
+  CheckDepthwise<3>(
+      {.in_channels = 3, .out_channels = 6, .groups = 3, .input = {3, 6, 9}, .kernel = {1, 3, 3}, .stride = {1, 2, 2}},
+      46);
+}
+
+TEST_CASE("quantized: depthwise, extreme weights and float outputs") {
+  for (const int weight : {-128, 127}) {
+    QuantizedLayer<2> layer{.shape = kSmall};
+    layer.shape.in_channels = layer.shape.out_channels = layer.shape.groups = 6;
+    layer.epilogue.x = {.type = ValueType::kU8, .zero_point = 0};
+    layer.epilogue.y.type = ValueType::kF32;
+    layer.Fill(47, weight, weight);
+    for (int32_t& x : layer.x) x = 255;
+    layer.Scale();
+    layer.Expect();
+    CheckEverywhere(layer, layer.dense());
+  }
+}
+
 TEST_CASE("quantized: bad input is named") {
   QuantizedLayer<2> layer{.shape = kSmall};
   layer.Fill(12);

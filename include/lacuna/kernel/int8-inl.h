@@ -1,6 +1,7 @@
 // The kernels of 8-bit products, compiled once per SIMD target.
 
 #include "lacuna/core/abi.h"
+#include "lacuna/kernel/int8_depthwise-inl.h"
 #include "lacuna/kernel/int8_input-inl.h"
 #include "lacuna/kernel/int8_store-inl.h"
 #include "lacuna/kernel/int8_table.h"
@@ -92,6 +93,7 @@ const Int8Kernels& Int8KernelsBy(const Int8Kernels* without_dot) {
                                     Int8PanelKernels<Multiply, typename P::template Int8Tile<Target>>::kKernels,
                                     &PackInt8Input,
                                     &StoreInt8,
+                                    &RunDepthwiseInt8,
                                     without_dot};
   return table;
 }

@@ -61,6 +61,19 @@ struct Int8StoreArgs {
 };
 using Int8StoreFn = void (*)(const Int8StoreArgs& args);
 
+// A row of a depthwise filter: acc[i] = bias + sum over taps t of x[offset[t] + i] * weight[t], modulo 2^32, for i <
+// count, whole vectors. Up to count bytes from x + offset[t] on are read, acc needs no alignment.
+struct Int8DepthwiseArgs {
+  const uint8_t* x;
+  const int32_t* offset;   // [taps]
+  const uint32_t* weight;  // [taps]
+  size_t taps;
+  uint32_t bias;
+  uint32_t* acc;
+  size_t count;
+};
+using Int8DepthwiseFn = void (*)(const Int8DepthwiseArgs& args);
+
 struct Int8Kernels {
   int64_t target;           // Highway's bit
   size_t lanes;             // sums of a vector
@@ -69,6 +82,7 @@ struct Int8Kernels {
   std::span<const Int8PanelKernel> panels;
   PackInt8InputFn pack_input;
   Int8StoreFn store;
+  Int8DepthwiseFn depthwise;
   const Int8Kernels* without_dot;  // on the same target, of instructions that every CPU with it has; may be null
 };
 

@@ -14,6 +14,7 @@
 #include "lacuna/format/row_source.h"
 #include "lacuna/kernel/int8_table.h"
 #include "lacuna/op/explain.h"
+#include "lacuna/op/int8_depthwise_plan.h"
 #include "lacuna/op/int8_plan.h"
 #include "lacuna/op/plan_policy.h"
 #include "lacuna/policy/policy.h"
@@ -22,6 +23,7 @@
 #include <cstdint>
 #include <span>
 #include <utility>
+#include <variant>
 
 namespace lacuna::inline LACUNA_ABI {
 
@@ -33,10 +35,12 @@ struct QuantizedRunArgs {
 
 namespace op {
 
-// `shape` is valid.
-LACUNA_API Result<Int8Plan> PlanQuantized(const Int8Kernels& kernels, const RowSource<int8_t>& weights,
-                                          const ConvShape<3>& shape, const QuantizedEpilogue& epilogue,
-                                          const PlanPolicy& policy);
+using QuantizedPlan = std::variant<Int8Plan, Int8DepthwisePlan>;
+
+// `shape` is valid. Filters that read one channel each have a plan of their own.
+LACUNA_API Result<QuantizedPlan> PlanQuantized(const Int8Kernels& kernels, const RowSource<int8_t>& weights,
+                                               const ConvShape<3>& shape, const QuantizedEpilogue& epilogue,
+                                               const PlanPolicy& policy);
 
 }  // namespace op
 
@@ -51,12 +55,16 @@ class QuantizedConvolution {
 
   const ConvShape<kRank>& shape() const { return shape_; }
   // Highway's bit of the SIMD target whose kernels the plan is bound to.
-  int64_t target() const { return plan_.kernels().target; }
+  int64_t target() const { return kernels().target; }
   // That multiplies: "vpdpbusd".
-  const char* instruction() const { return plan_.kernels().instruction; }
+  const char* instruction() const {
+    return std::holds_alternative<Int8Plan>(plan_) ? kernels().instruction : "i32 multiply-add";
+  }
 
   // Bytes that Run needs in QuantizedRunArgs::workspace for an executor of that concurrency.
-  size_t WorkspaceBytes(size_t threads) const { return plan_.WorkspaceBytes(threads); }
+  size_t WorkspaceBytes(size_t threads) const {
+    return std::visit([&](const auto& plan) { return plan.WorkspaceBytes(threads); }, plan_);
+  }
 
   // y as QuantizedEpilogue defines it. Axes are (batch, channel, spatial...), of any strides: planar and channels-last
   // views are served alike. x and y must not overlap; the residual may be y. Fails if a type, an extent or the
@@ -77,10 +85,12 @@ class QuantizedConvolution {
       LACUNA_RETURN_IF_ERROR(CheckResidual("args.residual", args.residual, "y", y));
       run.residual = op::ToActivations<const std::byte, kRank + 2>(args.residual.untyped());
     }
-    return plan_.Run(run, executor);
+    return std::visit([&](const auto& plan) { return plan.Run(run, executor); }, plan_);
   }
 
-  Explanation Explain() const { return plan_.Explain(); }
+  Explanation Explain() const {
+    return std::visit([](const auto& plan) { return plan.Explain(); }, plan_);
+  }
 
   // See MakeQuantizedConvolution, which passes the kernels of the active SIMD target.
   template <Policy P>
@@ -94,7 +104,7 @@ class QuantizedConvolution {
   }
 
  private:
-  QuantizedConvolution(const ConvShape<kRank>& shape, const QuantizedEpilogue& epilogue, Int8Plan plan)
+  QuantizedConvolution(const ConvShape<kRank>& shape, const QuantizedEpilogue& epilogue, op::QuantizedPlan plan)
       : shape_(shape),
         x_type_(epilogue.x.type),
         y_type_(epilogue.y.type),
@@ -102,10 +112,14 @@ class QuantizedConvolution {
         has_residual_(epilogue.has_residual),
         plan_(std::move(plan)) {}
 
+  const Int8Kernels& kernels() const {
+    return std::visit([](const auto& plan) -> const Int8Kernels& { return plan.kernels(); }, plan_);
+  }
+
   ConvShape<kRank> shape_;
   ValueType x_type_, y_type_, residual_type_;
   bool has_residual_;
-  Int8Plan plan_;
+  op::QuantizedPlan plan_;
 };
 
 }  // namespace lacuna::inline LACUNA_ABI
