@@ -148,7 +148,7 @@ function showDigits(results) {
 
 const SCHEMES = ['dense', 'bcr_col-8x', 'bcr_kernel-8x', 'pattern-8x', 'unstructured-8x'];
 const FIRST = ['vgg16.conv3_2', 'vgg16.conv4_2', 'vgg16.conv5_1'];
-let layers = [], results = [], peak = 0, target = '';
+let layers = [], results = [], target = '';
 
 const denseSeconds = (layer) => results.find((r) => r.layer === layer && r.scheme === 'dense')?.seconds;
 
@@ -168,7 +168,7 @@ function showResult(result) {
   results.push(result);
   const dense = denseSeconds(result.layer);
   row(byId('results'), [result.layer, result.scheme, (1000 * result.seconds).toFixed(2), result.useful_gflops.toFixed(1),
-    `${((100 * result.useful_gflops) / peak).toFixed(0)} %`, dense ? `${(dense / result.seconds).toFixed(1)}x` : '']);
+    dense ? `${(dense / result.seconds).toFixed(1)}x` : '']);
   plot();
 }
 
@@ -199,11 +199,11 @@ function plot() {
 function asJson() {
   return {
     context: { date: new Date().toISOString(), executable: 'examples/web', host_name: 'browser', cpu: navigator.userAgent,
-               num_cpus: navigator.hardwareConcurrency ?? 1, target, peak_gflops: peak, threads: 1 },
+               num_cpus: navigator.hardwareConcurrency ?? 1, target, threads: 1 },
     benchmarks: results.map((r) => ({
       name: `conv2d/${r.layer}/${r.scheme}/lacuna`, run_name: `conv2d/${r.layer}/${r.scheme}/lacuna`, run_type: 'iteration',
       iterations: r.runs, real_time: 1e3 * r.seconds, cpu_time: 1e3 * r.seconds, time_unit: 'ms',
-      useful_gflops: r.useful_gflops, dense_gflops: r.dense_gflops, peak_fraction: r.useful_gflops / peak })),
+      useful_gflops: r.useful_gflops, dense_gflops: r.dense_gflops })),
   };
 }
 
@@ -212,7 +212,7 @@ function asText() {
     const dense = denseSeconds(r.layer);
     return `${r.layer} ${r.scheme}: ${(1000 * r.seconds).toFixed(2)} ms${dense ? `, ${(dense / r.seconds).toFixed(1)}x dense` : ''}`;
   });
-  return [`lacuna in a browser, ${target}, one thread, peak ${peak.toFixed(1)} GFLOP/s`, navigator.userAgent, ...lines].join('\n');
+  return [`lacuna in a browser, ${target}, one thread`, navigator.userAgent, ...lines].join('\n');
 }
 
 byId('save').addEventListener('click', () => {
@@ -241,7 +241,6 @@ worker.addEventListener('message', ({ data }) => {
       byId('start').disabled = false;
       break;
     case 'digits': showDigits(data.results); break;
-    case 'peak': peak = data.peak; break;
     case 'progress':
       byId('progress').value = data.done / data.total;
       byId('state').textContent = `${data.done + 1} of ${data.total}: ${data.layer}, ${data.scheme}`;
@@ -249,7 +248,7 @@ worker.addEventListener('message', ({ data }) => {
     case 'result': showResult(data.result); break;
     case 'done':
       byId('progress').value = data.stopped ? byId('progress').value : 1;
-      byId('state').textContent = `${data.stopped ? 'Stopped' : 'Done'}; multiply-add peak ${peak.toFixed(1)} GFLOP/s.`;
+      byId('state').textContent = data.stopped ? 'Stopped.' : 'Done.';
       byId('start').disabled = false;
       byId('stop').disabled = true;
       byId('save').disabled = byId('share').disabled = results.length === 0;

@@ -13,7 +13,7 @@ ln -sfn /usr/include/hwy "$out/include/hwy"  # Highway is headers where there is
 export NODE_PATH=/usr/share/nodejs:/usr/lib/nodejs  # of emscripten's own scripts, whichever node runs them
 
 exported=(malloc free web_target web_lanes web_layers web_open web_dense_multiply_adds web_kept_multiply_adds web_run
-          web_checksum web_peak web_message web_digits_load web_digits_kept web_digits_weights web_digits_run)
+          web_checksum web_message web_digits_load web_digits_kept web_digits_weights web_digits_run)
 printf -v exports ',_%s' "${exported[@]}"
 
 # Compiled only if something changed: kernels take minutes.

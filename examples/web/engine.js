@@ -25,9 +25,6 @@ export class Engine {
   get layers() {
     return this.text('web_layers').split(' ');
   }
-  peak() {
-    return this.module._web_peak();
-  }
 
   open(layer, scheme) {
     this.check(this.module.ccall('web_open', 'number', ['string', 'string'], [layer, scheme]));

@@ -1,7 +1,6 @@
 #include "web/web.h"
 
 #include <lacuna/conv.h>
-#include <lacuna/policy/machine.h>
 #include <lacuna/prune.h>
 
 #include <algorithm>
@@ -284,20 +283,6 @@ double web_checksum() {
   size_t i = 0;
   for (const float y : Opened()->output) sum += static_cast<double>(y) * static_cast<double>(1 + i++ % 1009);
   return sum;
-}
-
-double web_peak() {
-  const auto probe = lacuna::ActiveProbe();
-  // Many calls, as browsers compile what is called often better.
-  const int64_t count = 1'000'000;
-  double best = 0.0;
-  for (int turn = 0; turn < 100; ++turn) {
-    const double begin = lacuna::SteadySeconds();
-    volatile float sum = probe.multiply_adds(count);  // or nothing would be computed
-    static_cast<void>(sum);
-    best = std::max(best, static_cast<double>(count) / (lacuna::SteadySeconds() - begin));
-  }
-  return best * web_lanes();
 }
 
 const char* web_message() { return Message().c_str(); }

@@ -27,8 +27,6 @@ double web_kept_multiply_adds(void);
 int32_t web_run(void);
 // Of the outputs of the last run: their sum, weighted so that any exchange of two is seen.
 double web_checksum(void);
-// What fills a vector register with multiply-adds and nothing else does in a second, in multiply-adds of a float.
-double web_peak(void);
 
 const char* web_message(void);
 

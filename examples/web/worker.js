@@ -18,8 +18,6 @@ async function start() {
 
 async function bench({ jobs, seconds }) {
   stopped = false;
-  const peak = 2e-9 * engine.peak();
-  postMessage({ type: 'peak', peak });
   for (let i = 0; i < jobs.length && !stopped; ++i) {
     const { layer, scheme } = jobs[i];
     postMessage({ type: 'progress', done: i, total: jobs.length, layer, scheme });
