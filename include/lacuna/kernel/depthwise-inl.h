@@ -186,7 +186,7 @@ HWY_INLINE void RunColumns(D d, const DepthwiseArgs& args, DirectOutput& out, in
         if (HWY_LIKELY(i < out.rows)) hn::StoreU(acc[i][0], d, out.y + i * args.y_column);
       }
     } else {
-      StoreDirect(d, out, acc);
+      StoreDirect(Indices<kColumns>(), d, out, acc);
     }
   }
 }

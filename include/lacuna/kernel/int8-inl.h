@@ -33,20 +33,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class Multiply, class Tile, int kWidth>
 HWY_INLINE void Int8Panel(const Int8PanelArgs& args) {
   const hn::ScalableTag<int32_t> d;
-  using V = hn::Vec<decltype(d)>;
-  const size_t lanes = hn::Lanes(d);
-  V acc[Tile::kRows][kWidth];
-  HWY_UNROLL(16)
-  for (int r = 0; r < Tile::kRows; ++r) {
-    HWY_UNROLL(16)
-    for (int v = 0; v < kWidth; ++v) acc[r][v] = hn::Set(d, args.bias[r]);
-  }
-  AccumulatePanel<Multiply, Tile, kWidth>(std::make_index_sequence<Tile::kMasks.size()>(), d, args, acc);
-  HWY_UNROLL(16)
-  for (int r = 0; r < Tile::kRows; ++r) {
-    HWY_UNROLL(16)
-    for (int v = 0; v < kWidth; ++v) hn::Store(acc[r][v], d, args.acc + static_cast<size_t>(r * kWidth + v) * lanes);
-  }
+  constexpr Indices<Tile::kRows> kRows;
+  hn::Vec<decltype(d)> acc[Tile::kRows][kWidth];
+  FillRows(kRows, d, args.bias, 1, acc);
+  AccumulatePanel<Multiply, Tile>(std::make_index_sequence<Tile::kMasks.size()>(), d, args, acc);
+  StoreRows(kRows, d, acc, args.acc);
 }
 
 template <class Multiply, class Tile, int kWidth>

@@ -27,27 +27,31 @@ namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// One column under kMask: loads kWidth vectors of x and feeds popcount(kMask) x kWidth accumulators. Multiply is the
-// types of it (multiply-inl.h): what is a column here is a group of columns for some. HWY_UNROLL is not optional:
-// without it g++ -O2 keeps acc[][] in memory.
-template <class Multiply, RowMask kMask, int kRows, int kWidth, class D, class V = hn::Vec<D>>
-HWY_INLINE void AccumulateColumn(D d, const typename Multiply::Input* HWY_RESTRICT column,
-                                 const typename Multiply::Weights* HWY_RESTRICT weight, V (&acc)[kRows][kWidth]) {
+// The accumulators of a tile are acc[rows][vectors], whose indices are constants from the start, spelt as index
+// sequences: so compilers see registers in them at once. HWY_UNROLL makes them constants later, after passes that take
+// acc for memory: the kernels of 70 masks took twice as long to compile.
+template <int kCount>
+using Indices = std::make_index_sequence<static_cast<size_t>(kCount)>;
+
+// acc[v] += w * in[v].
+template <class Multiply, class D, class W, class In, class V, int kWidth, size_t... kVector>
+HWY_INLINE void AccumulateRow(std::index_sequence<kVector...>, D d, W w, const In (&in)[kWidth], V (&acc)[kWidth]) {
+  ((acc[kVector] = Multiply::MultiplyAdd(d, w, in[kVector], acc[kVector])), ...);
+}
+
+// One column with weights for the rows `acc`, each V[sizeof...(kVector)]: loads so many vectors of x and feeds all of
+// acc. Multiply is the types of it (multiply-inl.h): what is a column here is a group of columns for some.
+template <class Multiply, class D, size_t... kVector, class... Rows>
+HWY_INLINE void AccumulateColumn(std::index_sequence<kVector...> vectors, D d,
+                                 const typename Multiply::Input* HWY_RESTRICT column,
+                                 const typename Multiply::Weights* HWY_RESTRICT weight, Rows&... acc) {
   const size_t lanes = hn::Lanes(d);
-  const ColumnWeights<Multiply, std::popcount(kMask), D> weights(d, weight);
+  const ColumnWeights<Multiply, sizeof...(Rows), D> weights(d, weight);
   HWY_UNROLL(4)
   for (int part = 0; part < Multiply::kParts; ++part) {
-    typename Multiply::template In<D> in[kWidth];
-    HWY_UNROLL(16)
-    for (int v = 0; v < kWidth; ++v) in[v] = Multiply::Load(d, part, column + static_cast<size_t>(v) * lanes);
+    const typename Multiply::template In<D> in[] = {Multiply::Load(d, part, column + kVector * lanes)...};
     int k = 0;
-    HWY_UNROLL(16)
-    for (int r = 0; r < kRows; ++r) {
-      if ((kMask >> r & 1) == 0) continue;
-      const auto w = weights.Row(d, part, k++);
-      HWY_UNROLL(16)
-      for (int v = 0; v < kWidth; ++v) acc[r][v] = Multiply::MultiplyAdd(d, w, in[v], acc[r][v]);
-    }
+    (AccumulateRow<Multiply>(vectors, d, weights.Row(d, part, k++), in, acc), ...);
   }
 }
 
@@ -63,15 +67,16 @@ HWY_INLINE void PrefetchColumn(D d, const T* column) {
   }
 }
 
-// The next `count` columns, all under kMask. `offset` and `weight` are advanced past them.
-template <class Multiply, RowMask kMask, int kRows, int kWidth, class D, class V = hn::Vec<D>>
-HWY_INLINE void AccumulateColumns(D d, uint32_t count, const typename Multiply::Input* HWY_RESTRICT x,
-                                  const int32_t* HWY_RESTRICT& offset,
-                                  const typename Multiply::Weights* HWY_RESTRICT& weight, V (&acc)[kRows][kWidth]) {
-  constexpr size_t kKept = std::popcount(kMask);
+// The next `count` columns with weights for the rows `acc`, which are all of the panel or, unless kAllRows, some.
+// `offset` and `weight` are advanced past them.
+template <class Multiply, bool kAllRows, class D, size_t... kVector, class... Rows>
+HWY_INLINE void AccumulateColumns(std::index_sequence<kVector...> vectors, D d, uint32_t count,
+                                  const typename Multiply::Input* HWY_RESTRICT x, const int32_t* HWY_RESTRICT& offset,
+                                  const typename Multiply::Weights* HWY_RESTRICT& weight, Rows&... acc) {
+  constexpr size_t kWidth = sizeof...(kVector), kKept = sizeof...(Rows);
   uint32_t i = 0;
 #if LACUNA_LANE_WEIGHTS
-  if constexpr (Multiply::kLaneWeights && kKept == kRows) {
+  if constexpr (Multiply::kLaneWeights && kAllRows) {
     // A column takes few instructions besides its multiply-adds, so that those that find it count: an address is
     // computed once, where it is prefetched.
     constexpr size_t kUnrolled = 4;
@@ -87,7 +92,7 @@ HWY_INLINE void AccumulateColumns(D d, uint32_t count, const typename Multiply::
       for (size_t j = 0; j < kUnrolled; ++j) next[j] = offset[j];
       HWY_UNROLL(4)
       for (size_t j = 0; j < kUnrolled; ++j) {
-        AccumulateColumn<Multiply, kMask>(d, column[j], weight + j * kKept, acc);
+        AccumulateColumn<Multiply>(vectors, d, column[j], weight + j * kKept, acc...);
         column[j] = x + next[j];
         PrefetchColumn<kWidth>(d, column[j]);
         if (j * kColumnBytes % kCacheLine < kColumnBytes) hwy::Prefetch(weight + j * kKept + kPrefetchWeights);
@@ -103,62 +108,87 @@ HWY_INLINE void AccumulateColumns(D d, uint32_t count, const typename Multiply::
     const auto* column = x + *offset;
     PrefetchColumn<kWidth>(d, x + offset[kPrefetchColumns]);
     ++offset;
-    AccumulateColumn<Multiply, kMask>(d, column, weight, acc);
+    AccumulateColumn<Multiply>(vectors, d, column, weight, acc...);
     weight += kKept;
   }
 }
 
+// The row of bit number k of a mask.
+constexpr size_t RowOfBit(unsigned mask, size_t k) {
+  for (; k > 0; --k) mask &= mask - 1;
+  return static_cast<size_t>(std::countr_zero(mask));
+}
+
+// The columns under kMask.
+template <class Multiply, RowMask kMask, class D, class V, int kRows, int kWidth, size_t... kBit>
+HWY_INLINE void AccumulateMask(std::index_sequence<kBit...>, D d, uint32_t count,
+                               const typename Multiply::Input* HWY_RESTRICT x, const int32_t* HWY_RESTRICT& offset,
+                               const typename Multiply::Weights* HWY_RESTRICT& weight, V (&acc)[kRows][kWidth]) {
+  AccumulateColumns<Multiply, sizeof...(kBit) == kRows>(Indices<kWidth>(), d, count, x, offset, weight,
+                                                        acc[RowOfBit(kMask, kBit)]...);
+}
+
 // All columns of a panel; Args is PanelArgs or like it.
-template <class Multiply, class Tile, int kWidth, class Args, class D, class V, size_t... kIndex>
-HWY_INLINE void AccumulatePanel(std::index_sequence<kIndex...>, D d, const Args& args, V (&acc)[Tile::kRows][kWidth]) {
+template <class Multiply, class Tile, class Args, class D, class V, int kRows, int kWidth, size_t... kIndex>
+HWY_INLINE void AccumulatePanel(std::index_sequence<kIndex...>, D d, const Args& args, V (&acc)[kRows][kWidth]) {
   const int32_t* HWY_RESTRICT offset = args.offset;
   const auto* HWY_RESTRICT weight = args.weight;
-  (AccumulateColumns<Multiply, Tile::kMasks[kIndex], Tile::kRows, kWidth>(d, args.count[kIndex], args.x, offset, weight,
-                                                                          acc),
+  (AccumulateMask<Multiply, Tile::kMasks[kIndex]>(Indices<std::popcount(Tile::kMasks[kIndex])>(), d, args.count[kIndex],
+                                                  args.x, offset, weight, acc),
    ...);
 }
 
-// Writes the valid rows to the output; see DirectOutput.
-template <int kRows, int kWidth, class D, class V = hn::Vec<D>>
-HWY_INLINE void StoreDirect(D d, const DirectOutput& out, V (&acc)[kRows][kWidth]) {
+// acc[r][v] = value[r * step].
+template <class V, int kWidth, size_t... kVector>
+HWY_INLINE void FillRow(std::index_sequence<kVector...>, V value, V (&acc)[kWidth]) {
+  ((acc[kVector] = value), ...);
+}
+template <class D, class V, int kRows, int kWidth, size_t... kRow>
+HWY_INLINE void FillRows(std::index_sequence<kRow...>, D d, const hn::TFromD<D>* value, size_t step,
+                         V (&acc)[kRows][kWidth]) {
+  (FillRow(Indices<kWidth>(), hn::Set(d, value[kRow * step]), acc[kRow]), ...);
+}
+
+// to[r][v * lanes + j] = lane j of acc[r][v].
+template <class D, class V, int kWidth, size_t... kVector>
+HWY_INLINE void StoreRow(std::index_sequence<kVector...>, D d, const V (&acc)[kWidth], hn::TFromD<D>* to) {
+  (hn::Store(acc[kVector], d, to + kVector * hn::Lanes(d)), ...);
+}
+template <class D, class V, int kRows, int kWidth, size_t... kRow>
+HWY_INLINE void StoreRows(std::index_sequence<kRow...>, D d, const V (&acc)[kRows][kWidth], hn::TFromD<D>* to) {
+  (StoreRow(Indices<kWidth>(), d, acc[kRow], to + kRow * kWidth * hn::Lanes(d)), ...);
+}
+
+// Writes the valid rows to the output; see DirectOutput. False if row r is none.
+template <class D, class V, int kWidth, size_t... kVector>
+HWY_INLINE bool StoreRowDirect(std::index_sequence<kVector...>, D d, const DirectOutput& out, int r, V low, V high,
+                               V (&acc)[kWidth]) {
+  if (r >= out.rows) return false;
   const size_t lanes = hn::Lanes(d);
-  const V low = hn::Set(d, out.low), high = hn::Set(d, out.high);
-  HWY_UNROLL(32)
-  for (int r = 0; r < kRows; ++r) {
-    if (r >= out.rows) return;
-    float* y = out.y + out.y_offset[r];
-    if (out.residual != nullptr) {
-      const float* residual = out.residual + out.residual_offset[r];
-      HWY_UNROLL(32)
-      for (int v = 0; v < kWidth; ++v)
-        acc[r][v] = hn::Add(acc[r][v], hn::LoadU(d, residual + static_cast<size_t>(v) * lanes));
-    }
-    HWY_UNROLL(32)
-    for (int v = 0; v < kWidth; ++v) {
-      hn::StoreU(ClampKeepNaN(acc[r][v], low, high), d, y + static_cast<size_t>(v) * lanes);
-    }
+  float* y = out.y + out.y_offset[r];
+  if (out.residual != nullptr) {
+    const float* residual = out.residual + out.residual_offset[r];
+    ((acc[kVector] = hn::Add(acc[kVector], hn::LoadU(d, residual + kVector * lanes))), ...);
   }
+  (hn::StoreU(ClampKeepNaN(acc[kVector], low, high), d, y + kVector * lanes), ...);
+  return true;
+}
+template <class D, class V, int kRows, int kWidth, size_t... kRow>
+HWY_INLINE void StoreDirect(std::index_sequence<kRow...>, D d, const DirectOutput& out, V (&acc)[kRows][kWidth]) {
+  const V low = hn::Set(d, out.low), high = hn::Set(d, out.high);
+  static_cast<void>((StoreRowDirect(Indices<kWidth>(), d, out, static_cast<int>(kRow), low, high, acc[kRow]) && ...));
 }
 
 // See PanelFn. Registers: Tile::kRows * kWidth accumulators, kWidth inputs, one weight.
 template <class Tile, int kWidth>
 HWY_NOINLINE void RunPanel(const PanelArgs& args) {
   const hn::ScalableTag<float> d;
-  using V = hn::Vec<decltype(d)>;
-  const size_t lanes = hn::Lanes(d);
-  V acc[Tile::kRows][kWidth];
-  HWY_UNROLL(16)
-  for (int r = 0; r < Tile::kRows; ++r) {
-    HWY_UNROLL(16)
-    for (int v = 0; v < kWidth; ++v) acc[r][v] = hn::Set(d, args.bias[r]);
-  }
-  AccumulatePanel<MultiplyF32, Tile, kWidth>(std::make_index_sequence<Tile::kMasks.size()>(), d, args, acc);
-  if (args.direct != nullptr) return StoreDirect(d, *args.direct, acc);
-  HWY_UNROLL(16)
-  for (int r = 0; r < Tile::kRows; ++r) {
-    HWY_UNROLL(16)
-    for (int v = 0; v < kWidth; ++v) hn::Store(acc[r][v], d, args.acc + static_cast<size_t>(r * kWidth + v) * lanes);
-  }
+  constexpr Indices<Tile::kRows> kRows;
+  hn::Vec<decltype(d)> acc[Tile::kRows][kWidth];
+  FillRows(kRows, d, args.bias, 1, acc);
+  AccumulatePanel<MultiplyF32, Tile>(std::make_index_sequence<Tile::kMasks.size()>(), d, args, acc);
+  if (args.direct != nullptr) return StoreDirect(kRows, d, *args.direct, acc);
+  StoreRows(kRows, d, acc, args.acc);
 }
 
 // The other orientation, for the last few positions of an image: the panel's rows across lanes, one position at a time,

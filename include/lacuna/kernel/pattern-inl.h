@@ -103,14 +103,9 @@ HWY_INLINE void AccumulateStep(D d, const float* HWY_RESTRICT x, size_t pitch, c
 template <int kHeight, int kWidth>
 HWY_NOINLINE void RunPattern(const PanelArgs& args) {
   const hn::ScalableTag<float> d;
-  using V = hn::Vec<decltype(d)>;
-  const size_t lanes = hn::Lanes(d);
-  V acc[kHeight][kWidth];
-  HWY_UNROLL(32)
-  for (int h = 0; h < kHeight; ++h) {
-    HWY_UNROLL(8)
-    for (int v = 0; v < kWidth; ++v) acc[h][v] = hn::Set(d, args.bias[0]);
-  }
+  constexpr Indices<kHeight> kRows;
+  hn::Vec<decltype(d)> acc[kHeight][kWidth];
+  FillRows(kRows, d, args.bias, 0, acc);
   const float* HWY_RESTRICT weight = args.weight;
   const auto pitch = static_cast<size_t>(args.pitch);
   const uint32_t count = args.count[0];
@@ -123,12 +118,8 @@ HWY_NOINLINE void RunPattern(const PanelArgs& args) {
       default: AccumulateStep<7, kHeight, kWidth>(d, x, pitch, weight, acc); break;
     }
   }
-  if (args.direct != nullptr) return StoreDirect(d, *args.direct, acc);
-  HWY_UNROLL(32)
-  for (int h = 0; h < kHeight; ++h) {
-    HWY_UNROLL(8)
-    for (int v = 0; v < kWidth; ++v) hn::Store(acc[h][v], d, args.acc + static_cast<size_t>(h * kWidth + v) * lanes);
-  }
+  if (args.direct != nullptr) return StoreDirect(kRows, d, *args.direct, acc);
+  StoreRows(kRows, d, acc, args.acc);
 }
 
 template <class Tile>
