@@ -191,22 +191,6 @@ HWY_NOINLINE void RunGemvShared(const GemvArgs& args) {
 }
 
 #if HWY_TARGET != HWY_SCALAR
-// Bytes [32][m]: what moves the sums of the rows of mask m, ascending in lanes 0 to 3, to the lanes of their rows, and
-// zeros to the others (hn::TableLookupBytesOr0).
-inline constexpr auto kSpreadRows = [] {
-  std::array<std::array<uint8_t, 32>, 256> table{};
-  for (unsigned mask = 0; mask < 256; ++mask) {
-    for (unsigned r = 0; r < 8; ++r) {
-      const auto place = static_cast<unsigned>(std::popcount(mask & ((1u << r) - 1u)));
-      for (unsigned byte = 0; byte < 4; ++byte) {
-        const bool kept = (mask >> r & 1u) != 0 && place < 4;
-        table[mask][4 * r + byte] = static_cast<uint8_t>(kept ? 4 * place + byte : 0x80);
-      }
-    }
-  }
-  return table;
-}();
-
 // The sums of a step's four rows in every 128 bits of the result. `w` are its weights.
 template <class D, int kVectors, class V = hn::Vec<D>>
 HWY_INLINE V SumFourColumns(D d, const float* HWY_RESTRICT x, const size_t* at, const V (&w)[kVectors]) {
@@ -242,7 +226,7 @@ HWY_NOINLINE void RunGemvMasked(const GemvArgs& args) {
     }
     for (uint32_t left = args.steps[panel]; left > 0; --left, index += 4, weight += 16) {
       const FourColumns columns = LoadFourColumns<kWidth>(index);
-      const uint8_t* spread = kSpreadRows[*mask++].data();
+      const uint8_t* spread = kSpreadRows<uint8_t>[*mask++].data();
       V w[kWeights];
       HWY_UNROLL(4)
       for (int i = 0; i < kWeights; ++i) w[i] = W::Load(d, weight + i * kLanes);
@@ -287,9 +271,9 @@ HWY_INLINE hn::Vec<D> GatherRows(D d, const float* HWY_RESTRICT x, const uint16_
 }
 
 // See GemvArgs; layout kScattered, one column of X.
-template <class W>
+template <class W, class D = hn::CappedTag<float, 4>>
 HWY_NOINLINE void RunGemvScattered(const GemvArgs& args) {
-  const hn::CappedTag<float, 4> d;
+  const D d;
   using V = hn::Vec<decltype(d)>;
   constexpr int kLanes = static_cast<int>(hn::MaxLanes(d));
   constexpr int kVectors = 8 / kLanes;
@@ -376,10 +360,10 @@ HWY_NOINLINE void RunGemvScatteredColumns(const GemvArgs& args) {
 // the weights times the inputs turned by t lanes, so that the lanes of a cell end up with the sums of its rows, which
 // are moved to the lanes of the panel's rows last. A step of RunGemvMasked, one cell, spends as much on summing its
 // columns and moving its rows as four do here: bcr-8x, 1024 x 1024, takes 9.2 us instead of 11.3 (Zen 4).
-template <class W>
+template <class W, class D = hn::Full512<float>>
 HWY_NOINLINE void RunGemvCells(const GemvArgs& args) {
-  const hn::Full512<float> d;
-  const hn::Full512<uint32_t> du;
+  const D d;
+  const hn::RebindToUnsigned<D> du;
   const hn::Full128<uint8_t> d8;
   // Odd cells look up the second of two chunks, and cells 2 and 3 are in the upper half.
   alignas(64) static constexpr uint32_t kSecond[16] = {0, 0, 0, 0, 16, 16, 16, 16, 0, 0, 0, 0, 16, 16, 16, 16};
@@ -486,7 +470,7 @@ struct GemvKernels {
         {{GemvForm::kLookup, 16, kStorage},
          "lookup 16",
          kGemvLookupCost,
-         &PackLookup,
+         &PackLookup<>,
          {&RunGemvLookup<W>, nullptr, LookupKernel<W, 4>(), LookupKernel<W, 8>(), LookupKernel<W, 16>()},
          &HasLookup},
 #endif

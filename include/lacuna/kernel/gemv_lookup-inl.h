@@ -31,7 +31,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 inline bool HasLookup() { return __builtin_cpu_supports("avx512vbmi"); }
 
 // See PackVectorsArgs, kLookup.
-inline void PackLookup(const PackVectorsArgs& args) {
+template <class D = hn::Full512<float>>
+void PackLookup(const PackVectorsArgs& args) {
   if (args.width != 1) return PackVectors(args);
   const hn::Full512<uint32_t> du;
   const hn::Full128<uint8_t> d8;
@@ -43,7 +44,7 @@ inline void PackLookup(const PackVectorsArgs& args) {
   }
   auto* to = reinterpret_cast<uint8_t*>(args.to);
   for (size_t i = 0; i < kLookupColumns; i += 16) {
-    auto bits = hn::BitCast(du, hn::LoadU(hn::Full512<float>(), x + i));
+    auto bits = hn::BitCast(du, hn::LoadU(D(), x + i));
     for (size_t p = 0; p < 4; ++p, bits = hn::ShiftRight<8>(bits)) {
       hn::StoreU(hn::Vec128<uint8_t>{_mm512_cvtepi32_epi8(bits.raw)}, d8, to + p * kLookupColumns + i);
     }
@@ -74,9 +75,9 @@ struct LookupTables {
 // See GemvArgs; layout kLookup, one column of X. 64 inputs take 4 lookups of bytes and 8 interleavings; loading them
 // one by one, as RunGemvScattered does, takes 2.8 times as long (unstructured-8x, 1024 x 1024, Zen 4: 9.9 against 28
 // us).
-template <class W>
+template <class W, class D = hn::Full512<float>>
 HWY_NOINLINE void RunGemvLookup(const GemvArgs& args) {
-  const hn::Full512<float> d;
+  const D d;
   const hn::Full512<uint8_t> d8;
   const hn::Full512<uint16_t> d16;
   const hn::Full512<uint32_t> du;

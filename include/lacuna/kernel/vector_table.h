@@ -10,6 +10,7 @@
 #include "lacuna/pack/gemv.h"
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -68,6 +69,23 @@ struct GemvKernel {
     return best;
   }
 };
+
+// Bytes [32][m]: what moves the sums of the rows of mask m, ascending in lanes 0 to 3, to the lanes of their rows, and
+// zeros to the others (TableLookupBytesOr0). A template, for it is computed only where it is used.
+template <class Byte>
+inline constexpr auto kSpreadRows = [] {
+  std::array<std::array<Byte, 32>, 256> table{};
+  for (unsigned mask = 0; mask < 256; ++mask) {
+    for (unsigned r = 0; r < 8; ++r) {
+      const auto place = static_cast<unsigned>(std::popcount(mask & ((1u << r) - 1u)));
+      for (unsigned byte = 0; byte < 4; ++byte) {
+        const bool kept = (mask >> r & 1u) != 0 && place < 4;
+        table[mask][4 * r + byte] = static_cast<Byte>(kept ? 4 * place + byte : 0x80);
+      }
+    }
+  }
+  return table;
+}();
 
 // The gates of `units` hidden units of one entry of the batch, all pointers at the first of them; see core/recurrent.h
 // for the formulas. Gate g of W x + Wb is `hidden` * g elements behind input[0]; likewise of R h + Rb and the
