@@ -1,4 +1,4 @@
-# march/unit.cc twice: with the flags of the build, and with those of a better CPU.
+# march/unit.cc three times: with the flags of the build, with those of a better CPU, and for other SIMD targets.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)")
   # What Highway asks of AVX2; -march=haswell lacks the last two.
   set(lacuna_wide_flags -march=haswell -maes -mpclmul)
@@ -11,10 +11,16 @@ target_compile_definitions(march_baseline PRIVATE LACUNA_MARCH_UNIT=BaselineUnit
 add_library(march_wide OBJECT march/unit.cc)
 target_compile_definitions(march_wide PRIVATE LACUNA_MARCH_UNIT=WideUnit)
 target_compile_options(march_wide PRIVATE ${lacuna_wide_flags})
-foreach(unit march_baseline march_wide)
+add_library(march_old OBJECT march/unit.cc)
+target_compile_definitions(march_old PRIVATE LACUNA_MARCH_UNIT=OldUnit)
+set(lacuna_march_units march_baseline march_wide march_old)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)")
+  target_compile_definitions(march_old PRIVATE "HWY_DISABLED_TARGETS=(HWY_AVX3+HWY_AVX2+HWY_SSSE3)")
+endif()
+foreach(unit IN LISTS lacuna_march_units)
   target_link_libraries(${unit} PRIVATE lacuna::lacuna)
   target_compile_options(${unit} PRIVATE ${LACUNA_KERNEL_OPTIONS})
   target_include_directories(${unit} PRIVATE "${PROJECT_SOURCE_DIR}")
 endforeach()
 
-lacuna_add_test(march_test SOURCES march/march_test.cc LIBRARIES march_baseline march_wide HEADER_ONLY)
+lacuna_add_test(march_test SOURCES march/march_test.cc LIBRARIES ${lacuna_march_units} HEADER_ONLY)

@@ -1,5 +1,5 @@
-// Two translation units with different -march flags in one binary: each sees the targets of its own flags, and a plan
-// made in one runs in the other.
+// Translation units with different -march flags and different lists of SIMD targets in one binary: each sees the
+// targets of its own, and a plan made in one runs in the others.
 
 #include <lacuna/lacuna.h>
 
@@ -23,7 +23,7 @@ bool CpuRunsWideUnit() {
 #endif
 }
 
-TEST_CASE("translation units with different -march flags") {
+TEST_CASE("translation units with different -march flags and SIMD targets") {
   if (!CpuRunsWideUnit()) {
     MESSAGE("skipped: this CPU lacks the instructions of the second unit");
     return;
@@ -46,11 +46,14 @@ TEST_CASE("translation units with different -march flags") {
                                     TensorView<float, 4>::Planar(expected.data(), {1, 19, 9, 23}))
               .ok());
 
-  const MarchUnit units[] = {BaselineUnit(), WideUnit()};
+  const MarchUnit units[] = {BaselineUnit(), WideUnit(), OldUnit()};
 #if HWY_ARCH_X86
+  CHECK((units[0].targets & HWY_SSE4) == 0);
+  CHECK(units[2].targets == (HWY_SSE4 | HWY_STATIC_TARGET));
   CHECK(units[1].static_target < units[0].static_target);  // lower bits are better targets
 #endif
   std::vector<int64_t> targets = Targets();
+  targets.push_back(hwy::SupportedTargets() & (HWY_SSE4 | HWY_STATIC_TARGET));
   targets.push_back(0);  // no restriction
   for (const int64_t target : targets) {
     const ScopedTarget scope(target);
@@ -59,6 +62,7 @@ TEST_CASE("translation units with different -march flags") {
       const Result<Convolution<2>> plan = maker.make(*pruned, shape);
       REQUIRE(plan.ok());
       CHECK(plan->target() == maker.active_target());
+      CHECK((plan->target() & maker.targets) != 0);
       for (const MarchUnit& runner : units) {
         std::vector<float> y(expected.size(), -1.0f);
         REQUIRE(runner.run(*plan, x, y).ok());

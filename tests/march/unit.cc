@@ -23,6 +23,6 @@ int64_t Active() { return ActiveTarget(); }
 
 }  // namespace
 
-MarchUnit LACUNA_MARCH_UNIT() { return {HWY_STATIC_TARGET, &Active, &Make, &Run}; }
+MarchUnit LACUNA_MARCH_UNIT() { return {HWY_STATIC_TARGET, HWY_TARGETS, &Active, &Make, &Run}; }
 
 }  // namespace lacuna::test

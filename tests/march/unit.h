@@ -1,4 +1,5 @@
-// A translation unit that makes and runs plans; march/unit.cc is compiled twice, with different -march flags.
+// A translation unit that makes and runs plans; march/unit.cc is compiled three times: with different -march flags, and
+// for different SIMD targets.
 
 #ifndef LACUNA_TESTS_MARCH_UNIT_H_
 #define LACUNA_TESTS_MARCH_UNIT_H_
@@ -12,6 +13,7 @@ namespace lacuna::test {
 
 struct MarchUnit {
   int64_t static_target;  // what the flags alone allow
+  int64_t targets;        // all that are compiled
   int64_t (*active_target)();
   Result<Convolution<2>> (*make)(const BcrWeights<float>& weights, const ConvShape<2>& shape);
   Status (*run)(const Convolution<2>& convolution, const std::vector<float>& x, std::vector<float>& y);
@@ -19,6 +21,7 @@ struct MarchUnit {
 
 MarchUnit BaselineUnit();
 MarchUnit WideUnit();
+MarchUnit OldUnit();  // on x86 SSE4 and the fallback alone
 
 }  // namespace lacuna::test
 

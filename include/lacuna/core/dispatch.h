@@ -4,14 +4,15 @@
 #define LACUNA_CORE_DISPATCH_H_
 
 #include "lacuna/core/abi.h"
+#include "lacuna/core/target_list.h"
 
 #include <cstddef>
 
 #include "hwy/highway.h"
 
-// FN: a function or template-id without commas that is visible as lacuna::N_<target>::FN. LACUNA_TARGET_TABLE(FN) is the
-// table of its pointers, one slot per target in Highway's order, for TargetIndex; where one target is compiled, there is
-// LACUNA_DISPATCH(FN) instead, which is FN of that target.
+// FN: a function or template-id without commas that is visible as lacuna::N_<target>::FN. LACUNA_TARGET_TABLE(FN) is
+// the table of its pointers, one slot per target in Highway's order, for TargetIndex; where one target is compiled,
+// there is LACUNA_DISPATCH(FN) instead, which is FN of that target.
 #if HWY_IDE || (HWY_TARGETS & (HWY_TARGETS - 1)) == 0
 #define LACUNA_DISPATCH(FN) HWY_STATIC_DISPATCH(FN)
 #else
@@ -21,15 +22,15 @@
 #endif
 
 namespace lacuna::inline LACUNA_ABI {
-inline namespace HWY_CONCAT(baseline_, HWY_NAMESPACE) {
+inline namespace LACUNA_TARGET_LIST {
 
-  inline size_t TargetIndex() {
-    hwy::ChosenTarget& chosen = hwy::GetChosenTarget();
-    if (!chosen.IsInitialized()) chosen.Update(hwy::SupportedTargets());
-    return chosen.GetIndex();
-  }
+inline size_t TargetIndex() {
+  hwy::ChosenTarget& chosen = hwy::GetChosenTarget();
+  if (!chosen.IsInitialized()) chosen.Update(hwy::SupportedTargets());
+  return chosen.GetIndex();
+}
 
-}  // namespace )
+}  // namespace LACUNA_TARGET_LIST
 }  // namespace lacuna::inline LACUNA_ABI
 
 #endif  // LACUNA_CORE_DISPATCH_H_

@@ -12,7 +12,7 @@
 
 namespace lacuna::inline LACUNA_ABI {
 
-LACUNA_FUNC Result<Buffer<uint64_t>> CellMasks::Sorted() const {
+LACUNA_COLD_FUNC Result<Buffer<uint64_t>> CellMasks::Sorted() const {
   LACUNA_ASSIGN_OR_RETURN(order, Buffer<uint64_t>::Make(size()));
   size_t used = 0;
   for (size_t i = 0; i < size(); ++i) {
@@ -26,8 +26,8 @@ LACUNA_FUNC Result<Buffer<uint64_t>> CellMasks::Sorted() const {
   return std::move(order);
 }
 
-LACUNA_FUNC Result<PatternLibrary> PatternLibrary::Of(const CellMasks& masks, std::span<const uint64_t> chosen,
-                                                      int64_t taps) {
+LACUNA_COLD_FUNC Result<PatternLibrary> PatternLibrary::Of(const CellMasks& masks, std::span<const uint64_t> chosen,
+                                                           int64_t taps) {
   if (static_cast<int64_t>(chosen.size()) > kMaxPatterns) {
     return Status::InvalidArgument("pattern.library would have %zu patterns, must have at most %lld", chosen.size(),
                                    static_cast<long long>(kMaxPatterns));
@@ -45,7 +45,7 @@ LACUNA_FUNC Result<PatternLibrary> PatternLibrary::Of(const CellMasks& masks, st
   return library;
 }
 
-LACUNA_FUNC Result<PatternLibrary> PatternLibrary::FromMasks(int64_t taps, std::span<const uint8_t> masks) {
+LACUNA_COLD_FUNC Result<PatternLibrary> PatternLibrary::FromMasks(int64_t taps, std::span<const uint8_t> masks) {
   if (taps < 1 || taps > kMaxTaps || masks.size() % static_cast<size_t>(taps) != 0) {
     return Status::InvalidArgument("taps is %lld, must be in [1, %lld] and divide the %zu elements of masks",
                                    static_cast<long long>(taps), static_cast<long long>(kMaxTaps), masks.size());
@@ -70,7 +70,7 @@ LACUNA_FUNC Result<PatternLibrary> PatternLibrary::FromMasks(int64_t taps, std::
   return Of(bits, std::as_const(sorted), taps);
 }
 
-LACUNA_FUNC Result<CellMasks> PatternLibrary::ToMasks(int64_t taps) const {
+LACUNA_COLD_FUNC Result<CellMasks> PatternLibrary::ToMasks(int64_t taps) const {
   LACUNA_ASSIGN_OR_RETURN(masks, CellMasks::Make(static_cast<size_t>(patterns()), taps));
   for (int64_t p = 0; p < patterns(); ++p) {
     for (int64_t i = 0; i < cells(p); ++i) masks.Add(static_cast<size_t>(p), cell_at(p, i));
@@ -78,7 +78,7 @@ LACUNA_FUNC Result<CellMasks> PatternLibrary::ToMasks(int64_t taps) const {
   return std::move(masks);
 }
 
-LACUNA_FUNC Result<PatternLibrary> PatternLibrary::Copy(int64_t taps) const {
+LACUNA_COLD_FUNC Result<PatternLibrary> PatternLibrary::Copy(int64_t taps) const {
   PatternLibrary copy;
   LACUNA_ASSIGN_OR_RETURN(begin_copy, Buffer<uint32_t>::CopyOf(begin));
   LACUNA_ASSIGN_OR_RETURN(cell_copy, IndexArray::Make(cell.size(), taps));
@@ -88,7 +88,7 @@ LACUNA_FUNC Result<PatternLibrary> PatternLibrary::Copy(int64_t taps) const {
   return copy;
 }
 
-LACUNA_FUNC Status PatternLibrary::Validate(int64_t taps) const {
+LACUNA_COLD_FUNC Status PatternLibrary::Validate(int64_t taps) const {
   if (begin.size() == 0 || patterns() > kMaxPatterns) {
     return Status::InvalidArgument("pattern.library.begin has %zu elements, must have 1 to %lld", begin.size(),
                                    static_cast<long long>(kMaxPatterns + 1));

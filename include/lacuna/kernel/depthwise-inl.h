@@ -217,8 +217,8 @@ HWY_NOINLINE int64_t RunChannels(D d, const DepthwiseArgs& args, int64_t channel
 
 // The channels that are not a whole vector, `channel` being the first.
 inline void RunLastChannels(const DepthwiseArgs& args, int64_t channel) {
-  if (channel == args.channels) return;
-  if constexpr (HWY_MEM_OPS_MIGHT_FAULT == 0) {
+  if (Target::kMaxLanes == 1 || channel == args.channels) return;
+  if constexpr (HWY_MEM_OPS_MIGHT_FAULT == 0 && Target::kMaxLanes > 1) {
     RunChannels<0, 0, true>(hn::ScalableTag<float>(), args, channel);
   } else {
     const hn::CappedTag<float, 4> d4;

@@ -185,11 +185,15 @@ HWY_NOINLINE void RunDepthwisePlane(const DepthwisePlaneArgs& args) {
 }
 
 // By kernel (3, 5) and stride (1, 2), null where there is none: those of real networks, the larger ones only where it
-// costs few targets compile time.
+// costs few targets compile time, and none without SIMD, where the pattern kernel is no slower. A template, so that
+// those who make no such plan compile none of them.
+template <class P>
 constexpr DepthwisePlaneKernels DepthwisePlanes() {
   DepthwisePlaneKernels kernels{};
-  kernels.run[0][0] = &RunDepthwisePlane<3, 1>;
-  kernels.run[0][1] = &RunDepthwisePlane<3, 2>;
+  if constexpr (Target::kMaxLanes > 1) {
+    kernels.run[0][0] = &RunDepthwisePlane<3, 1>;
+    kernels.run[0][1] = &RunDepthwisePlane<3, 2>;
+  }
   if constexpr (kOwnKernels) {
     kernels.run[1][0] = &RunDepthwisePlane<5, 1>;
     kernels.run[1][1] = &RunDepthwisePlane<5, 2>;

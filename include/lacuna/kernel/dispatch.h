@@ -5,10 +5,11 @@
 
 #include "lacuna/core/abi.h"
 
-// Every SIMD target adds a second or two to a header-only unit. CPUs with SSSE3 and without SSE4 (2006 to 2008) take the
-// fallback there; define HWY_DISABLED_TARGETS as 0 to have theirs as well, as lacuna::compiled does.
+// Every SIMD target adds about two seconds to a header-only unit, so there CPUs without AVX2 take the fallback, unless
+// flags of the unit allow more. Define HWY_DISABLED_TARGETS as 0 to compile all targets, as lacuna::compiled does, or
+// as Highway's bits of those to be left out.
 #if !defined(LACUNA_COMPILED) && !defined(HWY_DISABLED_TARGETS)
-#define HWY_DISABLED_TARGETS HWY_SSSE3
+#define HWY_DISABLED_TARGETS ((HWY_SSSE3 | HWY_SSE4) & ~(HWY_BASELINE_TARGETS))
 #endif
 #include "hwy/detect_targets.h"
 #if HWY_TARGETS != HWY_STATIC_TARGET && !defined(HIGHWAY_HWY_FOREACH_TARGET_H_)
@@ -27,11 +28,11 @@
 #ifdef LACUNA_BASELINE
 #error "Include lacuna/kernels.h before the other headers of lacuna."
 #endif
-// The inline namespace of what depends on the compiled targets: translation units with different -march flags do not
-// share it.
-#define LACUNA_BASELINE HWY_CONCAT(baseline_, HWY_NAMESPACE)
+// The inline namespace of what depends on the compiled targets: translation units that compile others do not share it.
+#define LACUNA_BASELINE LACUNA_TARGET_LIST
 
 #include "lacuna/core/dispatch.h"
+#include "lacuna/core/target_list.h"
 #include "lacuna/kernel/int8_table.h"
 #include "lacuna/kernel/table.h"
 #include "lacuna/kernel/vector_table.h"

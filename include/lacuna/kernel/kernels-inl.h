@@ -55,7 +55,7 @@ const KernelTable& Kernels() {
                                     &PackInput,
                                     &StoreOutput,
                                     &RunDepthwise,
-                                    DepthwisePlanes(),
+                                    DepthwisePlanes<P>(),
                                     WinogradOf<P>()};
   return table;
 }

@@ -95,10 +95,11 @@ HWY_INLINE void TransposeBlocks(D d, const T* HWY_RESTRICT from, int64_t from_st
   }
 }
 
-// to[j * to_stride + i] = from[i * from_stride + j] for i < rows, j < columns; neither is touched beyond.
+// to[j * to_stride + i] = from[i * from_stride + j] for i < rows, j < columns; neither is touched beyond. Packing and
+// storing share it: inlined into both, it was slow to compile.
 template <class T>
-HWY_INLINE void Transpose(const T* HWY_RESTRICT from, int64_t from_stride, int64_t rows, int64_t columns,
-                          T* HWY_RESTRICT to, int64_t to_stride) {
+HWY_NOINLINE void Transpose(const T* HWY_RESTRICT from, int64_t from_stride, int64_t rows, int64_t columns,
+                            T* HWY_RESTRICT to, int64_t to_stride) {
   const int64_t block_rows = rows / 8 * 8, block_columns = columns / 8 * 8;
   TransposeBlocks(hn::CappedTag<T, 8>(), from, from_stride, block_rows, block_columns, to, to_stride);
   for (int64_t i = 0; i < rows; ++i) {

@@ -84,12 +84,14 @@ const KernelTable& ActiveKernels() {
 #endif
 }
 
-// Those of matrix-vector products and recurrent cells, which are the same for all policies.
-inline const VectorKernels& ActiveVectorKernels() {
+// Those of matrix-vector products and recurrent cells, which are the same for all policies. Templates, lest every unit
+// instantiate kernels that it does not use.
+template <Policy P = DefaultPolicy>
+const VectorKernels& ActiveVectorKernels() {
 #ifdef LACUNA_COMPILED
   return compiled::KernelsOfVectors();
 #else
-  return here::VectorKernelsOf<DefaultPolicy>();
+  return here::VectorKernelsOf<P>();
 #endif
 }
 
@@ -103,11 +105,12 @@ inline const NarrowKernels& ActiveNarrowKernels() {
 }
 
 // Those of 8-bit products, likewise.
-inline const Int8Kernels& ActiveInt8Kernels() {
+template <Policy P = DefaultPolicy>
+const Int8Kernels& ActiveInt8Kernels() {
 #ifdef LACUNA_COMPILED
   return compiled::KernelsOfInt8();
 #else
-  return here::Int8KernelsOf<DefaultPolicy>();
+  return here::Int8KernelsOf<P>();
 #endif
 }
 

@@ -51,9 +51,9 @@ class ConvolutionPlan final : public LayerPlan {
   std::optional<DepthwisePlan> depthwise_;
 };
 
-LACUNA_FUNC Result<PlannedConvolution> PlanConvolution(const KernelTable& kernels, const LayerWeights& weights,
-                                                       const ConvShape<3>& shape, const Epilogue& epilogue,
-                                                       const PlanPolicy& policy) {
+LACUNA_COLD_FUNC Result<PlannedConvolution> PlanConvolution(const KernelTable& kernels, const LayerWeights& weights,
+                                                            const ConvShape<3>& shape, const Epilogue& epilogue,
+                                                            const PlanPolicy& policy) {
   LACUNA_RETURN_IF_ERROR(epilogue.Validate(shape.out_channels));
   LACUNA_RETURN_IF_ERROR(weights.Validate());
   LACUNA_RETURN_IF_ERROR(CheckMatrix(weights.shape(), shape));

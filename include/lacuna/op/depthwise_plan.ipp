@@ -63,9 +63,9 @@ Status VisitWeights(const LayerWeights& weights, const F& f) {
 
 }  // namespace depthwise
 
-LACUNA_FUNC Result<DepthwisePlan> DepthwisePlan::Make(const KernelTable& kernels, const LayerWeights& weights,
-                                                      int64_t channels, const LayerGeometry& geometry,
-                                                      const Epilogue& epilogue) {
+LACUNA_COLD_FUNC Result<DepthwisePlan> DepthwisePlan::Make(const KernelTable& kernels, const LayerWeights& weights,
+                                                           int64_t channels, const LayerGeometry& geometry,
+                                                           const Epilogue& epilogue) {
   DepthwisePlan plan;
   plan.kernels_ = &kernels;
   plan.axis_ = geometry.axis;
@@ -115,7 +115,7 @@ LACUNA_FUNC Status DepthwisePlan::Run(const LayerRun& run, ExecutorRef executor)
   return Status();
 }
 
-LACUNA_FUNC Explanation DepthwisePlan::Explain() const {
+LACUNA_COLD_FUNC Explanation DepthwisePlan::Explain() const {
   Explanation explanation;
   explanation.channels_last = "depthwise";
   if (plane_ != nullptr) explanation.planar = "depthwise";

@@ -53,7 +53,7 @@ Result<double> WholeCost(const KernelTable& table, const LayerGeometry& layer, i
   return cost * static_cast<double>(groups) * static_cast<double>(table.lanes) / layer.positions();
 }
 
-LACUNA_FUNC Result<Forms> Forms::Of(const FormRequest& request) {
+LACUNA_COLD_FUNC Result<Forms> Forms::Of(const FormRequest& request) {
   Forms forms(request);
   if (request.layer != nullptr && request.policy.winograd != nullptr) {
     LACUNA_ASSIGN_OR_RETURN(
@@ -74,7 +74,7 @@ LACUNA_FUNC Result<Forms> Forms::Of(const FormRequest& request) {
   return forms;
 }
 
-LACUNA_FUNC Status Forms::AddPattern() {
+LACUNA_COLD_FUNC Status Forms::AddPattern() {
   if (!has_pattern()) return Status();
   const MatrixShape& shape = weights_.shape();
   const int64_t merged = pack::MergedGroups(shape);
@@ -96,7 +96,7 @@ LACUNA_FUNC Status Forms::AddPattern() {
   return Status();
 }
 
-LACUNA_FUNC Status Forms::AddPanels(std::span<const uint32_t> order, bool kept) {
+LACUNA_COLD_FUNC Status Forms::AddPanels(std::span<const uint32_t> order, bool kept) {
   for (const PanelKernel& kernel : kernels_.panels) {
     Form form{.name = kept ? kernel.kept_name : kernel.name, .panel = &kernel, .kept = kept};
     if (kernels_.panels.size() > 1 || has_pattern() || winograd_ || kept) {
@@ -119,7 +119,7 @@ LACUNA_FUNC Status Forms::AddPanels(std::span<const uint32_t> order, bool kept) 
   return Status();
 }
 
-LACUNA_FUNC Result<ChosenForm> Forms::Pack(size_t i) const {
+LACUNA_COLD_FUNC Result<ChosenForm> Forms::Pack(size_t i) const {
   const Form& form = form_[i];
   ChosenForm chosen;
   if (form.winograd != nullptr) {
@@ -136,8 +136,8 @@ LACUNA_FUNC Result<ChosenForm> Forms::Pack(size_t i) const {
   return chosen;
 }
 
-LACUNA_FUNC Result<ChosenForm> Forms::Chosen(std::span<const Candidate> candidates, const Choice& choice,
-                                             std::optional<ChosenForm> packed) && {
+LACUNA_COLD_FUNC Result<ChosenForm> Forms::Chosen(std::span<const Candidate> candidates, const Choice& choice,
+                                                  std::optional<ChosenForm> packed) && {
   if (form_[choice.index].winograd == nullptr) winograd_.reset();
   if (!packed) {
     LACUNA_ASSIGN_OR_RETURN(made, Pack(choice.index));
@@ -165,14 +165,14 @@ struct FormCandidates {
   std::span<const Candidate> offered() const { return {candidate.data(), count}; }
 };
 
-LACUNA_FUNC Result<ChosenForm> ChooseByPrediction(const FormRequest& request) {
+LACUNA_COLD_FUNC Result<ChosenForm> ChooseByPrediction(const FormRequest& request) {
   LACUNA_ASSIGN_OR_RETURN(forms, Forms::Of(request));
   const FormCandidates candidates(request, forms);
   LACUNA_ASSIGN_OR_RETURN(choice, request.policy.selector.Choose(candidates.key, candidates.offered()));
   return std::move(forms).Chosen(candidates.offered(), choice, std::nullopt);
 }
 
-LACUNA_FUNC LayerGeometry GeometryOf(const ConvShape<3>& shape) {
+LACUNA_COLD_FUNC LayerGeometry GeometryOf(const ConvShape<3>& shape) {
   LayerGeometry layer;
   layer.channels_per_group = shape.channels_per_group();
   for (size_t a = 0; a < 3; ++a) {
@@ -187,7 +187,7 @@ LACUNA_FUNC LayerGeometry GeometryOf(const ConvShape<3>& shape) {
   return layer;
 }
 
-LACUNA_FUNC Status CheckMatrix(const MatrixShape& matrix, const ConvShape<3>& shape) {
+LACUNA_COLD_FUNC Status CheckMatrix(const MatrixShape& matrix, const ConvShape<3>& shape) {
   if (matrix == MatrixShapeOf(shape)) return Status();
   return Status::InvalidArgument("weights are %lld x %lld in %lld groups, shape needs %lld x %lld in %lld",
                                  static_cast<long long>(matrix.rows), static_cast<long long>(matrix.columns),
@@ -195,8 +195,9 @@ LACUNA_FUNC Status CheckMatrix(const MatrixShape& matrix, const ConvShape<3>& sh
                                  static_cast<long long>(shape.depth()), static_cast<long long>(shape.groups));
 }
 
-LACUNA_FUNC Result<ChosenForm> ChooseForm(const KernelTable& kernels, const LayerWeights& weights,
-                                          const PlanPolicy& policy, const LayerGeometry* layer, const LayerKey& key) {
+LACUNA_COLD_FUNC Result<ChosenForm> ChooseForm(const KernelTable& kernels, const LayerWeights& weights,
+                                               const PlanPolicy& policy, const LayerGeometry* layer,
+                                               const LayerKey& key) {
   LACUNA_RETURN_IF_ERROR(weights.Validate());
   if (weights.packed() != nullptr) {
     ChosenForm chosen;
@@ -209,9 +210,9 @@ LACUNA_FUNC Result<ChosenForm> ChooseForm(const KernelTable& kernels, const Laye
   return policy.choose_form({kernels, *weights.rows(), policy, layer, key});
 }
 
-LACUNA_FUNC Result<OwnedLayerPlan> MakeLayerPlan(const KernelTable& kernels, const ChosenForm& form,
-                                                 const LayerGeometry& layer, const Epilogue& epilogue,
-                                                 const PlanPolicy& policy) {
+LACUNA_COLD_FUNC Result<OwnedLayerPlan> MakeLayerPlan(const KernelTable& kernels, const ChosenForm& form,
+                                                      const LayerGeometry& layer, const Epilogue& epilogue,
+                                                      const PlanPolicy& policy) {
   if (form.winograd) return policy.winograd->plan(kernels, form.winograd, layer, epilogue, policy.cost);
   LACUNA_ASSIGN_OR_RETURN(
       plan, PanelPlan::Make(kernels, form.weights, layer, epilogue, policy.input_tile_bytes, policy.cost));

@@ -60,14 +60,14 @@ LACUNA_FUNC Status Gemm::Run(const MatrixView<const float>& x, const MatrixView<
                     executor);
 }
 
-LACUNA_FUNC Explanation Gemm::Explain() const {
+LACUNA_COLD_FUNC Explanation Gemm::Explain() const {
   Explanation explanation = plan_->Explain();
   record_.AddTo(explanation);
   return explanation;
 }
 
-LACUNA_FUNC Result<Gemm> Gemm::Make(const KernelTable& kernels, const LayerWeights& weights, const GemmShape& shape,
-                                    const Epilogue& epilogue, const PlanPolicy& policy) {
+LACUNA_COLD_FUNC Result<Gemm> Gemm::Make(const KernelTable& kernels, const LayerWeights& weights,
+                                         const GemmShape& shape, const Epilogue& epilogue, const PlanPolicy& policy) {
   if (shape.n < 1 || shape.n > kMaxElements) {
     return Status::InvalidArgument("shape.n is %lld, must be in [1, %lld]", static_cast<long long>(shape.n),
                                    static_cast<long long>(kMaxElements));

@@ -18,8 +18,8 @@
 
 namespace lacuna::inline LACUNA_ABI {
 
-LACUNA_FUNC Result<Gemv> Gemv::Make(const VectorKernels& kernels, const GemvWeights& weights, const Epilogue& epilogue,
-                                    const SelectorRef& selector) {
+LACUNA_COLD_FUNC Result<Gemv> Gemv::Make(const VectorKernels& kernels, const GemvWeights& weights,
+                                         const Epilogue& epilogue, const SelectorRef& selector) {
   LACUNA_RETURN_IF_ERROR(weights.Validate());
   Gemv plan;
   plan.kernels_ = &kernels;
@@ -195,7 +195,7 @@ LACUNA_FUNC void Gemv::RunBlock(const Job& job, size_t block, const Chunk& chunk
                    &epilogue_});
 }
 
-LACUNA_FUNC Explanation Gemv::Explain() const {
+LACUNA_COLD_FUNC Explanation Gemv::Explain() const {
   Explanation explanation;
   explanation.algorithm = "gemv";
   explanation.tile = kernel_->name;

@@ -16,9 +16,9 @@
 
 namespace lacuna::inline LACUNA_ABI {
 
-LACUNA_FUNC Result<Int8Plan> Int8Plan::Make(const Int8Kernels& kernels, const RowSource<int8_t>& weights,
-                                            const LayerGeometry& geometry, const QuantizedEpilogue& epilogue,
-                                            const PlanPolicy& policy) {
+LACUNA_COLD_FUNC Result<Int8Plan> Int8Plan::Make(const Int8Kernels& kernels, const RowSource<int8_t>& weights,
+                                                 const LayerGeometry& geometry, const QuantizedEpilogue& epilogue,
+                                                 const PlanPolicy& policy) {
   Int8Plan plan;
   plan.kernels_ = &kernels;
   plan.channels_per_group_ = geometry.channels_per_group;
@@ -73,7 +73,7 @@ LACUNA_FUNC Status Int8Plan::PackWeights(const Groups& groups, const PlanPolicy&
   return Status();
 }
 
-LACUNA_FUNC Status Int8Plan::MakeRows(const Groups& groups, const QuantizedEpilogue& epilogue) {
+LACUNA_COLD_FUNC Status Int8Plan::MakeRows(const Groups& groups, const QuantizedEpilogue& epilogue) {
   const auto tile_rows = static_cast<size_t>(weights_->tile.rows);
   LACUNA_ASSIGN_OR_RETURN(bias, Buffer<int32_t>::Make(weights_->panels() * tile_rows));
   LACUNA_ASSIGN_OR_RETURN(multiplier, Buffer<float>::Make(weights_->panels() * tile_rows));
@@ -204,7 +204,7 @@ LACUNA_FUNC void Int8Plan::RunPanels(const Job& job, int64_t index, std::pair<si
   }
 }
 
-LACUNA_FUNC Explanation Int8Plan::Explain() const {
+LACUNA_COLD_FUNC Explanation Int8Plan::Explain() const {
   Explanation explanation;
   explanation.algorithm = "panel, 8 bits";
   explanation.tile = kernel_->name;

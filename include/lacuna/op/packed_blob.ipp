@@ -9,8 +9,8 @@
 
 namespace lacuna::inline LACUNA_ABI {
 
-LACUNA_FUNC Result<Shared<PackedWeights<float>>> ViewPackedFor(const KernelTable& kernels,
-                                                               std::span<const std::byte> bytes) {
+LACUNA_COLD_FUNC Result<Shared<PackedWeights<float>>> ViewPackedFor(const KernelTable& kernels,
+                                                                    std::span<const std::byte> bytes) {
   LACUNA_ASSIGN_OR_RETURN(packed, View<PackedWeights<float>>(bytes, TargetName(kernels.target)));
   for (const std::span<const PanelKernel> list : {kernels.panels, kernels.patterns}) {
     for (const PanelKernel& kernel : list) {

@@ -19,9 +19,9 @@
 
 namespace lacuna::inline LACUNA_ABI {
 
-LACUNA_FUNC Result<PanelPlan> PanelPlan::Make(const KernelTable& kernels, Shared<PackedWeights<float>> weights,
-                                              const LayerGeometry& geometry, const Epilogue& epilogue,
-                                              size_t input_tile_bytes, const CostFactors& cost, SumOrder sums) {
+LACUNA_COLD_FUNC Result<PanelPlan> PanelPlan::Make(const KernelTable& kernels, Shared<PackedWeights<float>> weights,
+                                                   const LayerGeometry& geometry, const Epilogue& epilogue,
+                                                   size_t input_tile_bytes, const CostFactors& cost, SumOrder sums) {
   PanelPlan plan;
   plan.kernels_ = &kernels;
   plan.weights_ = weights;
@@ -51,7 +51,7 @@ LACUNA_FUNC Result<PanelPlan> PanelPlan::Make(const KernelTable& kernels, Shared
   return plan;
 }
 
-LACUNA_FUNC Status PanelPlan::MakeLine(const LayerGeometry& geometry, size_t input_tile_bytes) {
+LACUNA_COLD_FUNC Status PanelPlan::MakeLine(const LayerGeometry& geometry, size_t input_tile_bytes) {
   if (is_pattern()) return Status();
   int64_t positions = 1;
   for (const TileAxis& axis : geometry.axis) {
@@ -73,8 +73,8 @@ LACUNA_FUNC Status PanelPlan::MakeLine(const LayerGeometry& geometry, size_t inp
   return Status();
 }
 
-LACUNA_FUNC Status PanelPlan::ChooseTile(const LayerGeometry& geometry, size_t input_tile_bytes,
-                                         const CostFactors& cost, SumOrder sums) {
+LACUNA_COLD_FUNC Status PanelPlan::ChooseTile(const LayerGeometry& geometry, size_t input_tile_bytes,
+                                              const CostFactors& cost, SumOrder sums) {
   const double weights_per_group =
       static_cast<double>(weights_->weight.size()) / static_cast<double>(weights_->shape.groups);
   const auto choose = [&](const auto& cutting, const std::array<TileAxis, 3>& axis) {
@@ -284,7 +284,7 @@ LACUNA_FUNC void PanelPlan::RunPanels(const Job& job, int64_t tile_index, std::p
   }
 }
 
-LACUNA_FUNC Explanation PanelPlan::Explain() const {
+LACUNA_COLD_FUNC Explanation PanelPlan::Explain() const {
   Explanation explanation;
   explanation.algorithm = is_pattern() ? "pattern" : "panel";
   explanation.tile = kernel_->name;

@@ -160,7 +160,7 @@ class Trials {
   std::array<Trial, Explanation::kMaxOptions> trial_;
 };
 
-LACUNA_FUNC Result<ChosenForm> ChooseWithTrials(const FormRequest& request) {
+LACUNA_COLD_FUNC Result<ChosenForm> ChooseWithTrials(const FormRequest& request) {
   if (request.layer == nullptr) return ChooseByPrediction(request);
   LACUNA_ASSIGN_OR_RETURN(forms, Forms::Of(request));
   FormCandidates candidates(request, forms);

@@ -19,9 +19,10 @@
 
 namespace lacuna::inline LACUNA_ABI {
 
-LACUNA_FUNC Result<WinogradPlan> WinogradPlan::Make(const KernelTable& kernels, Shared<WinogradWeights<float>> weights,
-                                                    const LayerGeometry& geometry, const Epilogue& epilogue,
-                                                    const CostFactors& cost) {
+LACUNA_COLD_FUNC Result<WinogradPlan> WinogradPlan::Make(const KernelTable& kernels,
+                                                         Shared<WinogradWeights<float>> weights,
+                                                         const LayerGeometry& geometry, const Epilogue& epilogue,
+                                                         const CostFactors& cost) {
   WinogradPlan plan;
   plan.kernels_ = &kernels;
   plan.weights_ = weights;
@@ -79,7 +80,7 @@ LACUNA_FUNC Result<WinogradPlan> WinogradPlan::Make(const KernelTable& kernels, 
   return plan;
 }
 
-LACUNA_FUNC Status WinogradPlan::PrepareProducts() {
+LACUNA_COLD_FUNC Status WinogradPlan::PrepareProducts() {
   const DenseProduct& product = *weights_->product;
   step_ = std::min(chunk_, static_cast<size_t>(kProductRows / index().tile.rows));
   chunk_ -= chunk_ % step_;
@@ -330,7 +331,7 @@ LACUNA_FUNC void WinogradPlan::RunPanels(const TileJob& job, const Block& block,
   }
 }
 
-LACUNA_FUNC Explanation WinogradPlan::Explain() const {
+LACUNA_COLD_FUNC Explanation WinogradPlan::Explain() const {
   Explanation explanation;
   explanation.algorithm = weights_->name;
   explanation.tile = is_dense() ? weights_->product->name() : kernel_->name;

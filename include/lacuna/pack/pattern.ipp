@@ -15,7 +15,7 @@ namespace lacuna::inline LACUNA_ABI {
 
 namespace pack {
 
-LACUNA_FUNC int64_t MergedGroups(const MatrixShape& shape) {
+LACUNA_COLD_FUNC int64_t MergedGroups(const MatrixShape& shape) {
   // Groups of many rows are enough work by themselves.
   if (shape.rows_per_group() >= kMergedGroups) return 1;
   for (int64_t merged = std::min(shape.groups, kMergedGroups); merged > 1; --merged) {

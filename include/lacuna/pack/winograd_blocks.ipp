@@ -62,8 +62,8 @@ inline double WinogradCost(const WinogradTile& tile, const WinogradBlocks& block
 
 }  // namespace pack
 
-LACUNA_FUNC WinogradBlocks ChooseWinogradBlocks(const std::array<TileAxis, 3>& axis, const WinogradTile& tile,
-                                                const WinogradBudget& budget) {
+LACUNA_COLD_FUNC WinogradBlocks ChooseWinogradBlocks(const std::array<TileAxis, 3>& axis, const WinogradTile& tile,
+                                                     const WinogradBudget& budget) {
   WinogradBlocks best;
   for (size_t a = 0; a < 3; ++a) best.tiles[a] = (axis[a].output + tile.outputs[a] - 1) / tile.outputs[a];
   const double product_bytes = static_cast<double>(tile.products()) * sizeof(float);

@@ -18,7 +18,7 @@
 
 namespace lacuna::inline LACUNA_ABI {
 
-LACUNA_FUNC LayerKey::KeyText LayerKey::Text() const {
+LACUNA_COLD_FUNC LayerKey::KeyText LayerKey::Text() const {
   KeyText text{};
   size_t used = 0;
   const auto put = [&](const char* name, std::span<const int64_t> values) {
@@ -48,7 +48,7 @@ LACUNA_FUNC LayerKey::KeyText LayerKey::Text() const {
   return text;
 }
 
-LACUNA_FUNC Status Choices::Insert(const LayerKey& layer, std::string_view candidate, double seconds) {
+LACUNA_COLD_FUNC Status Choices::Insert(const LayerKey& layer, std::string_view candidate, double seconds) {
   if (!Fits<SavedChoice::kCandidateBytes>(candidate)) {
     return Status::InvalidArgument("candidate has %zu characters, must have 1 to %zu of printable ASCII",
                                    candidate.size(), SavedChoice::kCandidateBytes - 1);
@@ -80,7 +80,7 @@ LACUNA_FUNC Status Choices::Insert(const LayerKey& layer, std::string_view candi
   return Status();
 }
 
-LACUNA_FUNC Result<Buffer<char>> Choices::Serialize() const {
+LACUNA_COLD_FUNC Result<Buffer<char>> Choices::Serialize() const {
   // Lines of full length and a header of four fields are more than is used.
   LACUNA_ASSIGN_OR_RETURN(text, Buffer<char>::Make((size_ + 4) * (sizeof(SavedChoice) + 32)));
   size_t used = 0;
@@ -109,7 +109,7 @@ LACUNA_FUNC Result<Buffer<char>> Choices::Serialize() const {
 }
 
 // The entries of a text that is right in every byte.
-LACUNA_FUNC Result<Buffer<SavedChoice>> Choices::Read(std::string_view text) const {
+LACUNA_COLD_FUNC Result<Buffer<SavedChoice>> Choices::Read(std::string_view text) const {
   const auto damaged = [](const char* what) { return Status::Make(StatusCode::kDataLoss, "choices: %s", what); };
   size_t line_number = 0;
   // The next line without its end, or damaged.
@@ -197,7 +197,7 @@ LACUNA_FUNC Result<Buffer<SavedChoice>> Choices::Read(std::string_view text) con
   return std::move(entries);
 }
 
-LACUNA_FUNC Result<Buffer<char>> Choices::ReadFile(const char* path) {
+LACUNA_COLD_FUNC Result<Buffer<char>> Choices::ReadFile(const char* path) {
   std::FILE* file = std::fopen(path, "rb");
   if (file == nullptr) return Status::Make(StatusCode::kNotFound, "choices: cannot read %.150s", path);
   Buffer<char> text;

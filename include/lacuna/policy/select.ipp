@@ -13,7 +13,8 @@
 
 namespace lacuna::inline LACUNA_ABI {
 
-LACUNA_FUNC Choice SelectByMeasurement::Choose(const LayerKey& layer, std::span<const Candidate> candidates) const {
+LACUNA_COLD_FUNC Choice SelectByMeasurement::Choose(const LayerKey& layer,
+                                                    std::span<const Candidate> candidates) const {
   Choice choice;
   if (candidates.size() == 1) {
     choice.Because("the only candidate");
@@ -57,8 +58,8 @@ LACUNA_FUNC Choice SelectByMeasurement::Choose(const LayerKey& layer, std::span<
   return choice;
 }
 
-LACUNA_FUNC bool SelectByMeasurement::TakeSaved(const LayerKey& layer, std::span<const Candidate> candidates,
-                                                Choice& choice) const {
+LACUNA_COLD_FUNC bool SelectByMeasurement::TakeSaved(const LayerKey& layer, std::span<const Candidate> candidates,
+                                                     Choice& choice) const {
   const SavedChoice* saved = choices != nullptr ? choices->Find(layer) : nullptr;
   if (saved == nullptr) return false;
   for (size_t i = 0; i < candidates.size(); ++i) {
@@ -71,7 +72,7 @@ LACUNA_FUNC bool SelectByMeasurement::TakeSaved(const LayerKey& layer, std::span
   return false;
 }
 
-LACUNA_FUNC SelectByMeasurement::Tried SelectByMeasurement::ToTry(std::span<const Candidate> candidates) const {
+LACUNA_COLD_FUNC SelectByMeasurement::Tried SelectByMeasurement::ToTry(std::span<const Candidate> candidates) const {
   Tried tried;
   for (size_t i = 0; i < std::min(candidates.size(), kMostMeasured); ++i) {
     if (candidates[i].measure) tried.index[tried.count++] = i;
@@ -87,10 +88,10 @@ LACUNA_FUNC SelectByMeasurement::Tried SelectByMeasurement::ToTry(std::span<cons
 }
 
 // Fills in `seconds` of the candidates tried, 0 for those that failed.
-LACUNA_FUNC SelectByMeasurement::Failure SelectByMeasurement::Measure(const LayerKey& layer,
-                                                                      std::span<const Candidate> candidates,
-                                                                      const Tried& tried,
-                                                                      std::span<double> seconds) const {
+LACUNA_COLD_FUNC SelectByMeasurement::Failure SelectByMeasurement::Measure(const LayerKey& layer,
+                                                                           std::span<const Candidate> candidates,
+                                                                           const Tried& tried,
+                                                                           std::span<double> seconds) const {
   const double begin = now();
   const auto left = [&] { return budget_seconds - (now() - begin); };
   const auto report = [&](const char* name, size_t done, size_t total) {
