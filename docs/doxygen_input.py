@@ -67,7 +67,7 @@ def main():
             with open(path, encoding="utf-8") as file:
                 text = "\n".join(convert(file.read().split("\n")))
             text = text.replace("namespace lacuna::inline LACUNA_ABI", "namespace lacuna")
-            text = re.sub(r"inline namespace (LACUNA_BASELINE|HWY_CONCAT\(.*?\)) \{", 'extern "C++" {', text)
+            text = re.sub(r"inline namespace (LACUNA_BASELINE|LACUNA_TARGET_LIST|HWY_CONCAT\(.*?\)) \{", 'extern "C++" {', text)
             path = os.path.join(target, os.path.relpath(path, source))
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w", encoding="utf-8") as file:

@@ -30,6 +30,7 @@ FAMILIES = {
     "panels": "PanelKernels<DefaultPolicy::template Tile<{t}::Target>>::kKernels",
     "patterns": "PatternKernels<DefaultPolicy::template Patterns<{t}::Target>>::kKernels",
     "depthwise": "RunDepthwise",
+    "depthwise, planar": "DepthwisePlanes<DefaultPolicy>",
     "store": "StoreOutput",
     "pack_input": "PackInput",
 }
@@ -61,7 +62,7 @@ def write(path, text):
 def details(args, flags):
     targets = subprocess.run(
         [args.compiler, *flags, "-E", "-P", "-x", "c++", "-"], capture_output=True, text=True,
-        input='#include "hwy/detect_targets.h"\n#if HWY_ARCH_X86\nSCALAR SSSE3 SSE4 AVX2 AVX3\n#else\nSCALAR NEON\n#endif\n')
+        input='#include "hwy/detect_targets.h"\n#if HWY_ARCH_X86\nSCALAR AVX2 AVX3\n#else\nSCALAR NEON\n#endif\n')
     names = ["N_" + name for name in targets.stdout.split()]
     print(f"\nwhere a header-only unit's seconds go ({len(names)} SIMD targets)")
     with tempfile.TemporaryDirectory() as tmp:
@@ -69,14 +70,14 @@ def details(args, flags):
         for name, text in PARTS:
             write(f"{tmp}/part.cc", text.format(tmp=tmp))
             seconds = min(compile_once(args.compiler, f"{tmp}/part.cc", flags)[1] for _ in range(args.repeat))
-            print(f"  {name:28} {seconds:6.2f} s")
+            print(f"  {name:31} {seconds:6.2f} s")
         for name, expression in FAMILIES.items():
             body = "".join(f"(const void*)&{t}::{expression.format(t=t)}, " for t in names)
             write(f"{tmp}/part.cc",
                   "#include <lacuna/kernels.h>\nnamespace lacuna::inline LACUNA_ABI { inline namespace LACUNA_BASELINE {\n"
                   f"extern const void* const table[];\nconst void* const table[] = {{{body}}};\n}} }}\n")
             seconds = min(compile_once(args.compiler, f"{tmp}/part.cc", flags)[1] for _ in range(args.repeat))
-            print(f"  kernels.h and {name:14} {seconds:6.2f} s")
+            print(f"  kernels.h and {name:17} {seconds:6.2f} s")
 
 
 def main():
@@ -97,7 +98,7 @@ def main():
     for (case, way), samples in runs.items():
         wall, cpu, memory = zip(*samples)
         print(f"  {case:9} {way:12} {statistics.median(wall):6.2f} s ({min(wall):.2f} to {max(wall):.2f}), "
-              f"{max(memory) / 2**20:5.0f} MiB")
+              f"{statistics.median(cpu):6.2f} s of CPU, {max(memory) / 2**20:5.0f} MiB")
         name = f"compile/{case}/{way}/lacuna"
         results.append({
             "name": f"{name}_median", "run_name": name, "run_type": "aggregate", "aggregate_name": "median",

@@ -22,11 +22,12 @@ function(lacuna_add_user_test name)
 endfunction()
 
 add_test(NAME package_install COMMAND "${CMAKE_COMMAND}" --install "${PROJECT_BINARY_DIR}" --prefix "${package_prefix}")
-lacuna_add_user_test(package_find_package "-DCMAKE_PREFIX_PATH=${package_prefix}" "-DCMAKE_CXX_FLAGS=-O1")
-lacuna_add_user_test(package_subdirectory "-DLACUNA_SOURCE_DIR=${PROJECT_SOURCE_DIR}" "-DCMAKE_CXX_FLAGS=-O1"
+# Built to be run once: without optimisation, but for the library whose size and symbols are printed.
+lacuna_add_user_test(package_find_package "-DCMAKE_PREFIX_PATH=${package_prefix}" "-DCMAKE_CXX_FLAGS=-O0")
+lacuna_add_user_test(package_subdirectory "-DLACUNA_SOURCE_DIR=${PROJECT_SOURCE_DIR}" "-DCMAKE_CXX_FLAGS=-O0"
                      -DUSER_PROGRAMS=one_layer)
 lacuna_add_package_test(package_noexcept "${embed_dir}" embed "-DCMAKE_PREFIX_PATH=${package_prefix}"
-                        "-DCMAKE_CXX_FLAGS=-fno-exceptions -fno-rtti")
+                        "-DCMAKE_CXX_FLAGS=-fno-exceptions -fno-rtti" -DCMAKE_CXX_FLAGS_RELEASE=-O0)
 # A shared library exports what headers declare for it, and no more.
 lacuna_add_user_test(package_shared "-DLACUNA_SOURCE_DIR=${PROJECT_SOURCE_DIR}" "-DCMAKE_CXX_FLAGS=-O1"
                      -DBUILD_SHARED_LIBS=ON -DUSER_PROGRAMS=one_layer -DUSER_WAYS=compiled)

@@ -10,5 +10,5 @@ pkg-config --print-errors --exists "$package >= 0.1"
 read -ra flags <<<"$(pkg-config --cflags --libs "$package")"
 language=(-std=c++20)
 [[ $source == *.cc ]] || language=(-std=c99 -pedantic -Wall -Wextra -Werror)
-"$compiler" "${language[@]}" -O1 -pthread "$source" -o "$work_dir/embed" "${flags[@]}"
+"$compiler" "${language[@]}" -O0 -pthread "$source" -o "$work_dir/embed" "${flags[@]}"
 "$work_dir/embed"

@@ -5,7 +5,7 @@
 
 #include "lacuna/core/abi.h"
 
-// Every SIMD target adds about two seconds to a header-only unit, so there CPUs without AVX2 take the fallback, unless
+// Every SIMD target adds one to three seconds to a header-only unit, so there CPUs without AVX2 take the fallback, unless
 // flags of the unit allow more. Define HWY_DISABLED_TARGETS as 0 to compile all targets, as lacuna::compiled does, or
 // as Highway's bits of those to be left out.
 #if !defined(LACUNA_COMPILED) && !defined(HWY_DISABLED_TARGETS)
