@@ -96,11 +96,12 @@ const VectorKernels& ActiveVectorKernels() {
 }
 
 // Those of matrix-vector products with narrow weights, likewise.
-inline const NarrowKernels& ActiveNarrowKernels() {
+template <Policy P = DefaultPolicy>
+const NarrowKernels& ActiveNarrowKernels() {
 #ifdef LACUNA_COMPILED
   return compiled::KernelsOfNarrow();
 #else
-  return here::NarrowKernelsOf<DefaultPolicy>();
+  return here::NarrowKernelsOf<P>();
 #endif
 }
 
