@@ -64,7 +64,7 @@ WAYS = {"header_only": "header-only", "compiled": "lacuna::compiled"}
 MEANING = "point: geometric mean, line: lowest to highest layer"
 MS = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
 
-Entry = collections.namedtuple("Entry", "ms peak")
+Entry = collections.namedtuple("Entry", "ms peak cpu_ms")
 Figures = collections.namedtuple("Figures", "mean lowest highest layers")
 
 
@@ -91,8 +91,9 @@ def read_runs(folder):
             skipped = bench.get("error_occurred") or bench.get("aggregate_name", "median") != "median"
             if len(parts) != 4 or skipped or bench.get("real_time", 0) <= 0:
                 continue
-            ms = bench["real_time"] * MS[bench["time_unit"]]
-            layers[parts[0] + "/" + parts[1]][parts[2], parts[3]] = Entry(ms, bench.get("peak_fraction"))
+            unit = MS[bench["time_unit"]]
+            layers[parts[0] + "/" + parts[1]][parts[2], parts[3]] = Entry(
+                bench["real_time"] * unit, bench.get("peak_fraction"), bench.get("cpu_time", 0) * unit)
         yield content.get("context", {}).get("target", ""), layers
 
 
@@ -320,7 +321,7 @@ def compile_cost(theme, folder):
     for _, layers in read_runs(folder):
         for case in CASES:
             for (way, _), entry in layers.get("compile/" + case, {}).items():
-                seconds[case, way] = entry.ms / 1e3
+                seconds[case, way] = entry.cpu_ms / 1e3
     cases = [case for case in CASES if any(key[0] == case for key in seconds)]
     if not cases:
         return None
@@ -341,7 +342,7 @@ def compile_cost(theme, folder):
     axes.set_yticks(range(len(cases)), [CASES[case] for case in cases], size=9)
     axes.tick_params(axis="y", colors=theme["text"])
     axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(5, integer=True))
-    axes.set_xlabel("seconds to compile one unit, -O2", color=theme["muted"], labelpad=6)
+    axes.set_xlabel("seconds of CPU to compile one unit, -O2", color=theme["muted"], labelpad=6)
     handles = [plt.Rectangle((0, 0), 1, 1, color=colours[way], label=name) for way, name in WAYS.items()]
     figure.legend(handles=handles, loc="upper right", bbox_to_anchor=(0.955, 1.0), ncol=2, frameon=False,
                   labelcolor=theme["muted"], fontsize=9, handlelength=1.0, handleheight=0.9, borderpad=0.2)
