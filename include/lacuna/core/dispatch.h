@@ -7,6 +7,7 @@
 #include "lacuna/core/target_list.h"
 
 #include <cstddef>
+#include <cstdint>
 
 #include "hwy/highway.h"
 
@@ -24,10 +25,10 @@
 namespace lacuna::inline LACUNA_ABI {
 inline namespace LACUNA_TARGET_LIST {
 
+// As ChosenTarget::GetIndex, which is one function for all units where it is not inlined, and has the list of one.
 inline size_t TargetIndex() {
-  hwy::ChosenTarget& chosen = hwy::GetChosenTarget();
-  if (!chosen.IsInitialized()) chosen.Update(hwy::SupportedTargets());
-  return chosen.GetIndex();
+  const int64_t chosen = HWY_CHOSEN_TARGET_SHIFT(hwy::SupportedTargets()) | HWY_CHOSEN_TARGET_MASK_SCALAR;
+  return hwy::Num0BitsBelowLS1Bit_Nonzero64(static_cast<uint64_t>(chosen & HWY_CHOSEN_TARGET_MASK_TARGETS));
 }
 
 }  // namespace LACUNA_TARGET_LIST
