@@ -22,11 +22,12 @@ class ColumnOffsets {
  public:
   ColumnOffsets() = default;
 
-  // Panel p has the columns [column_begin[p], column_begin[p + 1]); offset_of(column) fits 32 bits.
+  // Panel p has the columns [column_begin[p], column_begin[p + 1]), none at all if that is empty; offset_of(column)
+  // fits 32 bits.
   template <class OffsetOf>
   static Result<ColumnOffsets> Make(const IndexArray& column, std::span<const uint64_t> column_begin,
                                     const OffsetOf& offset_of) {
-    const size_t panels = column_begin.size() - 1;
+    const size_t panels = column_begin.empty() ? 0 : column_begin.size() - 1;  // dense products have no columns
     ColumnOffsets offsets;
     LACUNA_ASSIGN_OR_RETURN(begin, Buffer<uint64_t>::Make(panels));
     size_t size = 0;
