@@ -21,11 +21,11 @@ namespace lacuna::inline LACUNA_ABI {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// min(max(v, low), high); NaN stays NaN. Min and Max do not promise that on every target: x86's give their second
-// operand if either is NaN, Arm's NaN.
+// min(max(v, low), high); NaN stays NaN. Min and Max do not promise that: x86's give their second operand if either is
+// NaN, Arm's the number.
 template <class V>
 HWY_INLINE V ClampKeepNaN(V v, V low, V high) {
-#if (HWY_ARCH_X86 || HWY_ARCH_ARM) && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
   return hn::Min(high, hn::Max(low, v));
 #else
   v = hn::IfThenElse(hn::Lt(v, low), low, v);
